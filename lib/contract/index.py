@@ -1,0 +1,53 @@
+"""The served generation, and searching it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from lib.contract.model import Reading, Request
+
+
+class IndexReading(Reading):
+    """The served generation. Everything about it is null until a first one is built."""
+
+    generation: int | None = None
+    vectors: int = 0
+    dimension: int | None = None
+    metric: str | None = None
+    factory: str | None = None
+    embedder: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    built_at: datetime | None = None
+    build_seconds: float | None = None
+    built_by_job: str | None = None
+    previous_generation: int | None = None
+    unindexed: int = Field(0, description="entries whose newest vector the served generation lacks, and removals it still has")
+    taken_at: datetime
+
+
+class SearchRequest(Request):
+    """Find the entries nearest in meaning to a text."""
+
+    text: str = Field(min_length=1, max_length=10_000)
+    k: int = Field(10, ge=1, le=100)
+
+
+class SearchHit(Reading):
+    """One entry found. ``score`` is the cosine of the two texts' vectors: 1 is identical."""
+
+    key: str
+    text: str
+    score: float
+    fields: dict[str, str] = {}
+
+
+class SearchResult(Reading):
+    """Hits, best first. ``generation`` is null when there is no index yet."""
+
+    generation: int | None
+    hits: list[SearchHit]
+    seconds: float
+    taken_at: datetime

@@ -1,0 +1,142 @@
+"""The declared table of everything an operator may change while the service runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from lib.contract.model import Reading, Request
+from lib.contract.states import RefreshMode
+
+SettingValue = int | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting: declared once; validation, the settings page, the README table and a test all read this."""
+
+    name: str
+    section: Literal["Import", "Embedding", "Index", "Export"]
+    title: str
+    help: str
+    default: SettingValue
+    unit: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: SettingValue) -> str | None:
+        """Why ``value`` is not acceptable, in words; None when it is."""
+        if self.choices:
+            return None if value in self.choices else f"{self.title} must be one of: {', '.join(self.choices)}."
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"{self.title} must be a whole number."
+        if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
+            return f"{self.title} must lie between {self.minimum:,} and {self.maximum:,} {self.unit}."
+        return None
+
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            name="import.max_upload_mib",
+            section="Import",
+            title="Largest upload",
+            help="A bigger file is refused before its first byte.",
+            default=512,
+            unit="MiB",
+            minimum=1,
+            maximum=4096,
+        ),
+        Setting(
+            name="import.plan_hours",
+            section="Import",
+            title="A plan is good for",
+            help="After this many hours a plan can no longer be applied: make a new one.",
+            default=24,
+            unit="hours",
+            minimum=1,
+            maximum=24 * 30,
+        ),
+        Setting(
+            name="embedding.batch_size",
+            section="Embedding",
+            title="Batch size",
+            help="Rows a worker takes at once. Larger is faster; smaller stops sooner when you pause.",
+            default=1024,
+            unit="rows",
+            minimum=1,
+            maximum=8192,
+        ),
+        Setting(
+            name="embedding.lease_seconds",
+            section="Embedding",
+            title="Lease",
+            help="How long a worker may stay silent about a batch before its rows go back to the queue.",
+            default=60,
+            unit="seconds",
+            minimum=5,
+            maximum=3600,
+        ),
+        Setting(
+            name="embedding.max_attempts",
+            section="Embedding",
+            title="Attempts",
+            help="How often a row is tried before it counts as failed.",
+            default=3,
+            unit="attempts",
+            minimum=1,
+            maximum=20,
+        ),
+        Setting(
+            name="index.refresh",
+            section="Index",
+            title="Index refresh",
+            help="Automatic: new vectors become searchable by themselves. Manual: only when you press Refresh or Rebuild.",
+            default=RefreshMode.AUTOMATIC.value,
+            choices=tuple(mode.value for mode in RefreshMode),
+        ),
+        Setting(
+            name="export.keep_days",
+            section="Export",
+            title="Keep export files for",
+            help="Older files are removed; the export can be made again at any time.",
+            default=7,
+            unit="days",
+            minimum=1,
+            maximum=365,
+        ),
+    )
+}
+
+
+class SettingReading(Reading):
+    """One setting as it stands; ``changed_by`` is null while it has its default."""
+
+    name: str
+    value: SettingValue
+    default: SettingValue
+    changed_at: datetime | None = None
+    changed_by: str | None = None
+
+
+class SettingsReading(Reading):
+    """Every setting, in the declared order."""
+
+    settings: list[SettingReading]
+    taken_at: datetime
+
+    def value_of(self, name: str) -> SettingValue:
+        """The value of the setting called ``name``; KeyError when there is none."""
+        return {setting.name: setting.value for setting in self.settings}[name]
+
+
+class SettingChange(Request):
+    """Change one setting. ``expected`` is the value the person saw; 409 when it has changed since."""
+
+    value: SettingValue
+    expected: SettingValue | None = Field(None)

@@ -1,0 +1,127 @@
+"""Every closed set of states, each explained where it is spelled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """A kind of work."""
+
+    PREVIEW = "preview"  #: read a source and compare it with the table; writes a plan, changes nothing else
+    IMPORT = "import"  #: apply exactly one plan to the table
+    EXPORT = "export"  #: write entries to a file
+    REFRESH = "refresh"  #: bring the index up to date with the vectors that changed
+    REBUILD = "rebuild"  #: build a full new generation of the index
+
+
+class JobState(StrEnum):
+    """The life of a job. ``cancel_requested`` is a flag beside it, not a state."""
+
+    QUEUED = "queued"  #: accepted; waits for an operations worker
+    RUNNING = "running"  #: an operations worker is at it
+    SUCCEEDED = "succeeded"  #: done; the result says what was done
+    FAILED = "failed"  #: stopped by an error; the error says which, nothing was half-applied
+    CANCELLED = "cancelled"  #: stopped because somebody asked; everything is as before
+    INTERRUPTED = "interrupted"  #: its worker died and could not take it up again; nothing was half-applied
+
+
+ACTIVE_JOB_STATES = frozenset({JobState.QUEUED, JobState.RUNNING})
+ENDED_JOB_STATES = frozenset(JobState) - ACTIVE_JOB_STATES
+
+
+class PlanState(StrEnum):
+    """The life of a plan."""
+
+    BUILDING = "building"  #: an operations worker reads the source and compares
+    READY = "ready"  #: can be applied until it expires
+    FAILED = "failed"  #: the source could not be read; the error says why
+    STALE = "stale"  #: the source or the table moved since, or the plan expired; make a new one
+    APPLIED = "applied"  #: an import applied it
+
+
+class Change(StrEnum):
+    """What a plan would do with one row."""
+
+    NEW = "new"  #: no entry has this key yet
+    CHANGED = "changed"  #: the entry differs in text or fields
+    UNCHANGED = "unchanged"  #: the entry is the same already; such rows are counted, not listed
+    REMOVED = "removed"  #: the source lacks it (only a mirror removes)
+    INVALID = "invalid"  #: the record breaks a rule; its errors say which
+
+
+class ImportMode(StrEnum):
+    """What an import does with entries that the source lacks."""
+
+    MERGE = "merge"  #: keep them: add and update by key
+    MIRROR = "mirror"  #: remove them, under the deletion guard
+
+
+class InvalidPolicy(StrEnum):
+    """What an import does when some records are invalid."""
+
+    SKIP = "skip"  #: apply the good rows, leave the bad ones out
+    ALL_OR_NOTHING = "all_or_nothing"  #: refuse the whole import
+
+
+class ItemState(StrEnum):
+    """An entry that waits to be embedded. Done items leave the queue."""
+
+    PENDING = "pending"  #: waits for a worker
+    LEASED = "leased"  #: a worker holds it until the lease lapses
+    FAILED = "failed"  #: attempts are spent, or the cause cannot be cured by trying again
+
+
+class FailureCause(StrEnum):
+    """Why an item could not be embedded: a closed list, each with plain words in ``queue.CAUSES``."""
+
+    EMPTY_TEXT = "empty_text"
+    TEXT_TOO_LONG = "text_too_long"
+    QUOTA = "quota"
+    BAD_KEY = "bad_key"
+    UNREACHABLE = "unreachable"
+    BAD_VECTOR = "bad_vector"
+    WORKER_LOST = "worker_lost"
+    UNEXPECTED = "unexpected"
+
+
+class WorkerRole(StrEnum):
+    """What a worker process does."""
+
+    EMBEDDING = "embedding"  #: turns items into vectors
+    OPERATIONS = "operations"  #: performs jobs: imports, exports, rebuilds
+
+
+class Desired(StrEnum):
+    """What people want a worker to do. Only people change it."""
+
+    RUNNING = "running"  #: claim work
+    PAUSED = "paused"  #: hold what is held, claim nothing until resumed
+    DRAINING = "draining"  #: finish what is held, claim nothing more
+
+
+class Actual(StrEnum):
+    """What a worker last said it does. Staleness is derived from the age of that word, not stored."""
+
+    STARTING = "starting"  #: the process is up, the model or engine is loading
+    IDLE = "idle"  #: ready, nothing to do
+    BUSY = "busy"  #: has work in hand
+    PAUSED = "paused"  #: holds nothing, claims nothing, by a person's wish
+    DRAINING = "draining"  #: finishing what it holds
+    DRAINED = "drained"  #: finished; claims nothing until resumed
+    STOPPED = "stopped"  #: the process ended in good order
+
+
+class Role(StrEnum):
+    """What an authenticated person may do; each includes the ones before it."""
+
+    VIEWER = "viewer"  #: read everything
+    OPERATOR = "operator"  #: start, pause, cancel
+    ADMIN = "admin"  #: settings and everything destructive
+
+
+class RefreshMode(StrEnum):
+    """When the index takes up new vectors (setting ``index.refresh``)."""
+
+    AUTOMATIC = "automatic"  #: by itself, while the queue drains and once it is empty
+    MANUAL = "manual"  #: only when somebody presses Refresh or Rebuild
