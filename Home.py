@@ -1,0 +1,22 @@
+"""Switchyard starts here: imported once by the server for its ASGI ``app``, run for each browser session as the Home page."""
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    from fastapi import FastAPI
+
+    from lib.service.embedded import Embedded
+    from lib.ui.warmup import warm_up
+
+    console = st.App(__file__)
+    embedded = Embedded(console, console_lifespan=console.lifespan(), hosts=[st.get_option("server.address") or "127.0.0.1"])
+    app = FastAPI(lifespan=embedded.lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/", embedded)
+    warm_up()
+else:
+    from lib.ui.frames.overview import show_overview
+    from lib.ui.shell import open_page
+
+    open_page("Home")
+    show_overview()

@@ -1,0 +1,69 @@
+# Each target sets up what it needs in .venv and installs again only when a requirements file has changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-unit check
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYTHONUNBUFFERED := 1
+
+BIN := .venv/bin
+CHROMIUM := /usr/bin/chromium
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
+
+# Quick tests first, then the browser, then the tests that kill processes. Benchmarks are not tests.
+SLOW_TESTS := $(wildcard tests/browser tests/faults)
+UNIT_TESTS := $(wildcard tests/test_*.py) $(filter-out tests/browser tests/faults tests/bench,$(patsubst %/,%,$(wildcard tests/*/)))
+TYPED := $(wildcard Home.py pages/*.py) lib
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/installed  ## set up if need be, then serve the console and its API on one port
+	$(BIN)/streamlit run Home.py
+
+test: .venv/installed-for-tests $(CHROMIUM) check  ## set up if need be, then every check and every test, browser included
+	$(BIN)/python -m pytest $(UNIT_TESTS) $(SLOW_TESTS)
+
+test-unit: .venv/installed-for-tests  ## only the tests that need neither a browser nor a kill
+	$(BIN)/python -m pytest $(UNIT_TESTS)
+
+check: .venv/installed-for-tests  ## style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(TYPED)
+
+.venv/bin/python:
+ifdef UV
+	$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
+else
+	@for python in python3 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "$$python -m venv .venv"; "$$python" -m venv .venv && exit 0; \
+	    echo "That Python cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; rm -rf .venv; exit 1; \
+	  fi; \
+	done; echo "Switchyard needs Python 3.11 or newer, and finds none on the PATH." >&2; exit 1
+endif
+
+.venv/installed: requirements.txt | .venv/bin/python
+	$(INSTALL) -r requirements.txt
+	@touch $@
+
+.venv/installed-for-tests: requirements.txt tests/requirements.txt | .venv/bin/python
+	$(INSTALL) -r tests/requirements.txt
+	@touch .venv/installed $@
+
+$(CHROMIUM):
+	@if ! command -v apt-get >/dev/null; then \
+	  echo "The browser tests need Chromium at $(CHROMIUM), and there is no apt-get here to install it. Without it: make check test-unit" >&2; exit 1; \
+	fi; \
+	if [ "$$(id -u)" -eq 0 ]; then as_root=(); \
+	elif command -v sudo >/dev/null; then as_root=(sudo); \
+	else echo "The browser tests need Chromium. As root: apt-get install chromium fonts-dejavu-core. Without it: make check test-unit" >&2; exit 1; \
+	fi; \
+	set -x; \
+	"$${as_root[@]}" apt-get update; \
+	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core

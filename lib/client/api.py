@@ -1,0 +1,292 @@
+"""`Client`: one typed method per endpoint of the operations API, in the order of the pages."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NamedTuple
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+import requests
+
+from lib.client.connection import Connection
+from lib.client.errors import Unexpected
+from lib.client.transfers import download_to, upload_in_slices
+from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
+from lib.contract.audit import AuditPage
+from lib.contract.entries import EntryPage
+from lib.contract.events import TelemetrySnapshot
+from lib.contract.exports import ExportPage, ExportRequest
+from lib.contract.imports import ImportRequest, Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
+from lib.contract.index import IndexReading, SearchRequest, SearchResult
+from lib.contract.jobs import Job, JobLog, JobPage
+from lib.contract.operations import EmptyRequest, OperationsReading, Started, Ticket, TicketRequest
+from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
+from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
+from lib.contract.states import Change, FailureCause, JobState, Operation
+from lib.contract.workers import Worker, WorkersReading, WorkerWish
+
+__all__ = ["Client", "PolledSnapshot", "Readiness"]
+
+#: Bytes per upload slice: large enough to be fast, small enough to lose little.
+SLICE_BYTES = 8 << 20
+#: Rows per page of a list, unless asked otherwise.
+LIMIT = 50
+
+
+class PolledSnapshot(NamedTuple):
+    """What polling the telemetry gave. ``snapshot`` is None when nothing has changed since ``etag``."""
+
+    snapshot: TelemetrySnapshot | None
+    etag: str | None
+
+
+class Readiness(NamedTuple):
+    """Whether the service would serve now, and what it says of its parts."""
+
+    ready: bool
+    details: dict[str, Any]
+
+
+class Client:
+    """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        session: requests.Session | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+        *,
+        connect: Connect | None = None,
+    ) -> None:
+        """``timeout``: seconds to connect, seconds without a byte. ``connect`` gives a fresh connection when the token is refused."""
+        self.transport = Transport(connection, session, timeout, connect)
+
+    @property
+    def connection(self) -> Connection:
+        """Where the service is, as last read."""
+        return self.transport.connection
+
+    # Uploads
+
+    def create_upload(self, name: str, size_bytes: int) -> Upload:
+        """Announce a file before its first byte."""
+        return self.transport.post(Upload, "/api/uploads", UploadRequest(name=name, size_bytes=size_bytes))
+
+    def get_upload_offset(self, upload_id: str) -> int:
+        """How many bytes of the upload have arrived."""
+        return _offset_of(self.transport.send(Call("HEAD", _path("/api/uploads", upload_id))))
+
+    def put_upload_slice(self, upload_id: str, offset: int, data: bytes) -> int:
+        """Send the bytes that start at ``offset``; the new offset. WrongOffset when the upload stands elsewhere."""
+        # A file goes out in small blocks, each under its own time limit; bytes would have to leave within one.
+        return _offset_of(self.transport.send(Call("PUT", _path("/api/uploads", upload_id), {"offset": offset}, io.BytesIO(data))))
+
+    def upload_file(
+        self, name: str, data: BinaryIO | bytes, slice_bytes: int = SLICE_BYTES, on_progress: Callable[[int, int], None] | None = None
+    ) -> Upload:
+        """Send a whole file, resuming where a slice broke. ``on_progress(bytes_done, bytes_total)`` after each slice."""
+        return upload_in_slices(self, name, data, slice_bytes, on_progress)
+
+    def get_upload_columns(self, upload_id: str, sheet: str | None = None) -> SheetColumns:
+        """The head of an uploaded file, and how it would be mapped."""
+        return self.transport.get(SheetColumns, _path("/api/uploads", upload_id, "columns"), {"sheet": sheet})
+
+    # Import
+
+    def preview_import(self, request: PreviewRequest) -> str:
+        """Start making a plan; its id."""
+        return self.transport.post(PlanStarted, "/api/operations/import/preview", request).plan_id
+
+    def get_plan(self, plan_id: str, change: Change | None = None, limit: int = LIMIT, cursor: str | None = None) -> Plan:
+        """A plan with one page of its rows; ``limit`` 0 leaves the rows out."""
+        return self.transport.get(Plan, _path("/api/plans", plan_id), {"change": change, "limit": limit, "cursor": cursor})
+
+    def start_import(self, request: ImportRequest, idempotency_key: str | None = None) -> str:
+        """Apply exactly one plan; the job's id."""
+        return self._start("import", request, idempotency_key)
+
+    # Export
+
+    def start_export(self, request: ExportRequest, idempotency_key: str | None = None) -> str:
+        """Write entries to a target; the job's id."""
+        return self._start("export", request, idempotency_key)
+
+    def list_exports(self) -> ExportPage:
+        """Export files that can still be downloaded, newest first."""
+        return self.transport.get(ExportPage, "/api/exports")
+
+    def download_export(self, export_id: str, path: Path) -> Path:
+        """The export file, whole and checked against its digest, at ``path``."""
+        return download_to(self.transport, export_path(export_id), path)
+
+    def export_link(self, export_id: str, ticket: str, base_url: str | None = None) -> str:
+        """The address a browser downloads the file from. ``base_url`` as the browser sees it; ``""`` for a link on the same site."""
+        base = self.connection.base_url if base_url is None else base_url
+        return f"{base}{export_path(export_id)}?{urlencode({'ticket': ticket})}"
+
+    # Operations and jobs
+
+    def list_operations(self) -> OperationsReading:
+        """For each operation: may it start, what runs, what ran last."""
+        return self.transport.get(OperationsReading, "/api/operations")
+
+    def start_refresh(self, idempotency_key: str | None = None) -> str:
+        """Bring the index up to date with the vectors that changed; the job's id."""
+        return self._start("refresh", EmptyRequest(), idempotency_key)
+
+    def start_rebuild(self, idempotency_key: str | None = None) -> str:
+        """Build a full new generation of the index; the job's id."""
+        return self._start("rebuild", EmptyRequest(), idempotency_key)
+
+    def list_jobs(
+        self, operation: Operation | None = None, state: JobState | None = None, limit: int = LIMIT, cursor: str | None = None
+    ) -> JobPage:
+        """Jobs, newest first."""
+        return self.transport.get(JobPage, "/api/jobs", {"operation": operation, "state": state, "limit": limit, "cursor": cursor})
+
+    def get_job(self, job_id: str) -> Job:
+        """One job."""
+        return self.transport.get(Job, _path("/api/jobs", job_id))
+
+    def get_job_log(self, job_id: str) -> JobLog:
+        """The tail of what a job wrote about itself."""
+        return self.transport.get(JobLog, _path("/api/jobs", job_id, "log"))
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Ask a job to stop; the job as it stands now."""
+        return self.transport.post(Job, _path("/api/jobs", job_id, "cancel"), EmptyRequest())
+
+    # Workers
+
+    def list_workers(self) -> WorkersReading:
+        """All workers."""
+        return self.transport.get(WorkersReading, "/api/workers")
+
+    def pause_worker(self, worker_id: str, reason: str = "") -> Worker:
+        """Let one worker claim nothing until resumed."""
+        return self._wish(worker_id, "pause", reason)
+
+    def resume_worker(self, worker_id: str, reason: str = "") -> Worker:
+        """Let one worker claim work again."""
+        return self._wish(worker_id, "resume", reason)
+
+    def drain_worker(self, worker_id: str, reason: str = "") -> Worker:
+        """Let one worker finish what it holds and take no more."""
+        return self._wish(worker_id, "drain", reason)
+
+    def pause_workers(self, reason: str = "") -> WorkersReading:
+        """Pause every embedding worker."""
+        return self.transport.post(WorkersReading, "/api/workers/pause", WorkerWish(reason=reason))
+
+    def resume_workers(self, reason: str = "") -> WorkersReading:
+        """Resume every embedding worker."""
+        return self.transport.post(WorkersReading, "/api/workers/resume", WorkerWish(reason=reason))
+
+    def drain_workers(self, reason: str = "") -> WorkersReading:
+        """Drain every embedding worker."""
+        return self.transport.post(WorkersReading, "/api/workers/drain", WorkerWish(reason=reason))
+
+    # Queue
+
+    def get_queue(self) -> QueueReading:
+        """The queue now."""
+        return self.transport.get(QueueReading, "/api/queue")
+
+    def get_queue_history(self, window: Window = Window.M15) -> QueueHistory:
+        """The queue over a window."""
+        return self.transport.get(QueueHistory, "/api/queue/history", {"window": window})
+
+    def list_failures(self, cause: FailureCause | None = None, limit: int = LIMIT, cursor: str | None = None) -> FailurePage:
+        """Items that could not be embedded, newest first."""
+        return self.transport.get(FailurePage, "/api/queue/failures", {"cause": cause, "limit": limit, "cursor": cursor})
+
+    def retry_failures(self, selection: FailureSelection) -> FailureReport:
+        """Put failed items back into the queue."""
+        return self.transport.post(FailureReport, "/api/queue/failures/retry", selection)
+
+    def discard_failures(self, selection: FailureSelection) -> FailureReport:
+        """Give up on failed items."""
+        return self.transport.post(FailureReport, "/api/queue/failures/discard", selection)
+
+    # Index and entries
+
+    def get_index(self) -> IndexReading:
+        """The served generation."""
+        return self.transport.get(IndexReading, "/api/index")
+
+    def search_index(self, text: str, k: int = 10) -> SearchResult:
+        """The ``k`` entries nearest in meaning to ``text``."""
+        return self.transport.post(SearchResult, "/api/index/search", SearchRequest(text=text, k=k))
+
+    def list_entries(self, text: str | None = None, limit: int = LIMIT, cursor: str | None = None) -> EntryPage:
+        """Entries of the table, optionally those whose key or text contains ``text``."""
+        return self.transport.get(EntryPage, "/api/entries", {"text": text, "limit": limit, "cursor": cursor})
+
+    # Settings, audit, access
+
+    def list_settings(self) -> SettingsReading:
+        """Every setting, in the declared order."""
+        return self.transport.get(SettingsReading, "/api/settings")
+
+    def put_setting(self, name: str, value: SettingValue, expected: SettingValue | None = None) -> SettingReading:
+        """Change one setting; Conflict when it no longer has the ``expected`` value."""
+        return self.transport.put(SettingReading, _path("/api/settings", name), SettingChange(value=value, expected=expected))
+
+    def list_audit(self, limit: int = LIMIT, cursor: str | None = None) -> AuditPage:
+        """What people did, newest first."""
+        return self.transport.get(AuditPage, "/api/audit", {"limit": limit, "cursor": cursor})
+
+    def create_ticket(self, method: Literal["GET", "PUT"], path: str) -> Ticket:
+        """A short-lived signed ticket with which a browser may use ``path`` directly."""
+        return self.transport.post(Ticket, "/api/tickets", TicketRequest(method=method, path=path))
+
+    # Telemetry and the service itself
+
+    def get_telemetry_snapshot(self, etag: str | None = None) -> PolledSnapshot:
+        """Every topic's reading at once, or no snapshot when nothing has changed since ``etag``."""
+        headers = {"If-None-Match": etag} if etag else {}
+        response = self.transport.send(Call("GET", "/api/telemetry/snapshot", headers=headers, also=frozenset({304})))
+        snapshot = None if response.status_code == 304 else read(TelemetrySnapshot, response)
+        return PolledSnapshot(snapshot, response.headers.get("ETag", etag))
+
+    def get_openapi(self) -> dict[str, Any]:
+        """The whole contract of the service."""
+        return read_object(self.transport.send(Call("GET", "/api/openapi.json")))
+
+    def get_health(self) -> dict[str, Any]:
+        """That the service's process answers."""
+        return read_object(self.transport.send(Call("GET", "/healthz")))
+
+    def get_readiness(self) -> Readiness:
+        """Whether the service would serve now; 503 is an answer here, not an error."""
+        response = self.transport.send(Call("GET", "/readyz", also=frozenset({503})))
+        return Readiness(response.status_code == 200, read_object(response))
+
+    def get_metrics(self) -> str:
+        """The service's measurements in Prometheus' text format."""
+        return self.transport.send(Call("GET", "/metrics")).text
+
+    def _start(self, operation: str, request: ImportRequest | ExportRequest | EmptyRequest, key: str | None) -> str:
+        return self.transport.post(Started, f"/api/operations/{operation}", request, key or uuid4().hex).job_id
+
+    def _wish(self, worker_id: str, verb: str, reason: str) -> Worker:
+        return self.transport.post(Worker, _path("/api/workers", worker_id, verb), WorkerWish(reason=reason))
+
+
+def export_path(export_id: str) -> str:
+    """The API path of an export's file; what a ticket for it is made for."""
+    return _path("/api/exports", export_id, "file")
+
+
+def _path(root: str, *parts: str) -> str:
+    return "/".join((root, *(quote(part, safe="") for part in parts)))
+
+
+def _offset_of(response: requests.Response) -> int:
+    offset = response.headers.get("Upload-Offset", "")
+    if not offset.isdecimal():
+        raise Unexpected(f"HTTP {response.status_code} without an Upload-Offset", response.status_code)
+    return int(offset)

@@ -1,0 +1,28 @@
+"""Cursors: where a page ended, opaque to clients. They carry positions only, so a forged one reads nothing it should not."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any
+
+from lib.contract.errors import ErrorCode
+from lib.service.errors import ServiceError
+
+
+def encode_cursor(*values: float | str) -> str:
+    """The position as URL-safe text."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *types: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """The position again; 400 when the cursor is not one of this list's."""
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(values, list) or len(values) != len(types):
+            raise ValueError(cursor)
+        return tuple(convert(value) for convert, value in zip(types, values, strict=True))
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+        raise ServiceError(ErrorCode.BAD_CURSOR) from error

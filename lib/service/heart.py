@@ -1,0 +1,118 @@
+"""A worker's sign of life: a thread that says what the worker does, and hears what people want of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from lib.contract.model import utc_now
+from lib.contract.states import Actual, Desired, WorkerRole
+from lib.contract.workers import HEARTBEAT_SECONDS
+from lib.service.storage import workers as rows
+from lib.service.storage.database import Database
+
+log = structlog.get_logger("heart")
+
+
+class Heart:
+    """One process's life in one worker's place. ``gone`` is set when it must end: its parent died or its place was taken."""
+
+    def __init__(self, database: Database, *, worker_id: str, role: WorkerRole, on_beat: Callable[[], None] = lambda: None) -> None:
+        self.worker_id, self.incarnation = worker_id, uuid4().hex
+        self.desired = Desired.RUNNING
+        self.gone = threading.Event()
+        self.rate_per_second: float | None = None
+        self._database, self._role, self._on_beat = database, role, on_beat
+        self._actual, self._doing, self._doing_since = Actual.STARTING, None, None  # type: Actual, str | None, datetime | None
+        self._embedder: str | None = None
+        self._parent = os.getppid()
+        self._soon = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="heart", daemon=True)
+
+    def start(self) -> None:
+        """Take the place and begin to beat."""
+        with self._database.write() as connection:
+            rows.register_worker(
+                connection,
+                worker_id=self.worker_id,
+                incarnation=self.incarnation,
+                role=self._role,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                now=utc_now(),
+            )
+        self.beat()
+        self._thread.start()
+
+    def say(self, actual: Actual, doing: str | None = None, *, embedder: str | None = None) -> None:
+        """What the worker does now. A change is told at the next moment, not only at the next beat."""
+        changed = (actual, doing) != (self._actual, self._doing)
+        if doing != self._doing:
+            self._doing, self._doing_since = doing, utc_now() if doing else None
+        self._actual = actual
+        self._embedder = embedder or self._embedder
+        if changed:
+            self._soon.set()
+
+    def beat(self) -> None:
+        """Say it, and hear what people want."""
+        with self._database.write() as connection:
+            desired = rows.beat(
+                connection,
+                worker_id=self.worker_id,
+                incarnation=self.incarnation,
+                now=utc_now(),
+                actual=self._actual,
+                doing=self._doing,
+                doing_since=self._doing_since,
+                embedder=self._embedder,
+                rate_per_second=self.rate_per_second,
+            )
+        if desired is None:
+            log.warning("place_taken", worker_id=self.worker_id)
+            self.gone.set()
+        else:
+            self.desired = desired
+
+    def hear(self) -> Desired:
+        """What people want, asked this moment: a worker asks before each claim."""
+        with self._database.read() as connection:
+            desired = rows.get_desired(connection, worker_id=self.worker_id, incarnation=self.incarnation)
+        if desired is None:
+            self.gone.set()
+            return Desired.DRAINING
+        self.desired = desired
+        return desired
+
+    def stop(self) -> None:
+        """Say good-bye: a stopped worker is not a stale one."""
+        self.gone.set()
+        self._soon.set()
+        self._thread.join(timeout=2)
+        self._actual, self._doing, self._doing_since, self.rate_per_second = Actual.STOPPED, None, None, None
+        with suppress(OperationalError):
+            self.beat()
+
+    def _live(self) -> None:
+        while not self.gone.is_set():
+            self._soon.wait(HEARTBEAT_SECONDS)
+            # Changes come in bursts (busy, idle, busy): two a second are told, the last of them always.
+            self.gone.wait(0.5)
+            self._soon.clear()
+            if os.getppid() != self._parent:
+                log.warning("parent_gone", worker_id=self.worker_id)
+                self.gone.set()
+                return
+            try:
+                self.beat()
+                self._on_beat()
+            except OperationalError as error:
+                log.warning("heartbeat_failed", worker_id=self.worker_id, error=str(error))

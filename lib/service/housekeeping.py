@@ -1,0 +1,111 @@
+"""What an operations worker does besides jobs: keep the index fresh, take over from the dead, drop what is old."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from lib.contract.model import utc_now
+from lib.contract.states import JobState, Operation, RefreshMode
+from lib.service.config import Config
+from lib.service.engine import Executor, JobQueue
+from lib.service.errors import GateRefused
+from lib.service.index.generations import Generations
+from lib.service.jobs import Start, start_job
+from lib.service.storage import embeddings, exports, jobs, plans, workers
+from lib.service.storage.counters import get_counters
+from lib.service.storage.database import Database
+from lib.service.storage.settings import get_setting
+
+log = structlog.get_logger("housekeeping")
+
+ACTOR = "switchyard"
+#: While the queue drains, a refresh may take this share of the time at most: each one writes a whole index file.
+REFRESH_SHARE = 0.2
+REFRESH_MIN_SECONDS = 2.0
+RECOVERY_SECONDS = 3.0
+CLEANING_SECONDS = 600.0
+KEEP_PLANS = timedelta(days=30)
+KEEP_UPLOADS = timedelta(days=2)
+
+
+class Housekeeping:
+    """Small duties, each at its own pace; called about once a second. Safe with several operations workers."""
+
+    def __init__(self, database: Database, config: Config, queue: JobQueue, executor: Executor, *, worker_id: str) -> None:
+        self._database, self._config, self._queue, self._executor = database, config, queue, executor
+        self._worker_id = worker_id
+        self._generations = Generations(config.index_dir)
+        self._next_recovery, self._next_cleaning = 0.0, 0.0
+        self._suspects: set[str] = set()
+
+    def keep(self) -> None:
+        """Whatever is due."""
+        now = time.monotonic()
+        try:
+            self._refresh_index()
+            if now >= self._next_recovery:
+                self._next_recovery = now + RECOVERY_SECONDS
+                self._recover_jobs()
+            if now >= self._next_cleaning:
+                self._next_cleaning = now + CLEANING_SECONDS
+                self._drop_the_old()
+        except OperationalError as error:
+            log.warning("housekeeping_failed", error=str(error))
+
+    def _refresh_index(self) -> None:
+        served = self._generations.current()
+        revision = served.revision if served else 0
+        with self._database.read() as connection:
+            counts = get_counters(connection)
+            if counts["revision"] <= revision or get_setting(connection, "index.refresh") != RefreshMode.AUTOMATIC:
+                return
+            if not embeddings.count_changes(connection, after=revision):
+                return
+            last = jobs.last_ended_job(connection, Operation.REFRESH)
+            running = jobs.list_active_jobs(connection)
+        if any(job.operation in (Operation.REFRESH, Operation.REBUILD) for job in running):
+            return
+        draining = counts["pending"] + counts["leased"] > 0
+        if last and last.finished_at and last.started_at:
+            took = (last.finished_at - last.started_at).total_seconds()
+            pause = max(REFRESH_MIN_SECONDS, took / REFRESH_SHARE) if draining else 0.0
+            if last.state is not JobState.SUCCEEDED:
+                pause = max(pause, 30.0)  # what failed once fails again: try, but not without end
+            if (utc_now() - last.finished_at).total_seconds() < pause:
+                return
+        try:
+            start_job(self._database, self._queue, Start(operation=Operation.REFRESH, arguments={}, actor=ACTOR))
+        except GateRefused:
+            log.info("refresh_refused")
+
+    def _recover_jobs(self) -> None:
+        """Take up the jobs of dead workers; call interrupted what the engine has given up on."""
+        with self._database.read() as connection:
+            active = jobs.list_active_jobs(connection)
+            dead = {worker.worker_id for worker in workers.list_workers(connection, utc_now()) if worker.stale}
+        orphans = [job.job_id for job in active if job.state is JobState.RUNNING and job.worker_id in dead]
+        if orphans:
+            log.warning("taking_over", job_ids=orphans)
+            self._executor.take_over(orphans)
+        over = self._executor.find_ended(job.job_id for job in active) if active else set()
+        # Twice in a row: between the engine's last word and the job's own there is a moment that is not an interruption.
+        for job_id in over & self._suspects:
+            with self._database.write() as connection:
+                error = {"code": "interrupted", "detail": "Its worker could not finish it.", "action": "Start it again."}
+                jobs.end_job(connection, job_id, state=JobState.INTERRUPTED, now=utc_now(), error=error)
+        self._suspects = over
+
+    def _drop_the_old(self) -> None:
+        now = utc_now()
+        with self._database.write() as connection:
+            old_exports = exports.forget_expired(connection, now)
+            old_uploads = plans.forget_old(connection, plans_before=now - KEEP_PLANS, uploads_before=now - KEEP_UPLOADS)
+        for export_id in old_exports:
+            (self._config.exports_dir / f"{export_id}.csv").unlink(missing_ok=True)
+        for upload_id in old_uploads:
+            (self._config.uploads_dir / upload_id).unlink(missing_ok=True)
+        self._generations.sweep()

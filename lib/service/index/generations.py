@@ -1,0 +1,221 @@
+"""The generations of one index on disk: built aside, checked, made durable, renamed, then pointed at.
+
+::
+
+    CURRENT                       holds "generation-000003"
+    generation-000003/            index.faiss, manifest.json
+    generation-000002/            the one before, for "go back"
+    building-<job_id>/            of a publish under way, or left over from one that died
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import faiss
+
+from lib.service.index.durable import FolderBusy, exclusive, sync_folder, write_synced
+from lib.service.index.factory import factory_of
+from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, FileFacts, Manifest, folder_name, generation_of, hash_ids, read_whole
+from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, write_pointer
+from lib.service.index.stored import check_stored, ids_of, write_index
+
+_BUILDING = "building-"
+_LOCK_FILE = ".lock"
+_LOCK_SECONDS = 60.0
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class PublishStep(StrEnum):
+    """The moments of a publish, in order. Up to ``RENAMED`` the old generation is served, from ``POINTED`` on the new one."""
+
+    BEGUN = "begun"  #: the folder aside is there
+    WRITTEN = "written"  #: the FAISS file is complete and durable
+    CHECKED = "checked"  #: it was read again and holds what the index holds
+    SYNCED = "synced"  #: so are the manifest and the folder's names
+    RENAMED = "renamed"  #: the folder has its final name
+    POINTED = "pointed"  #: CURRENT names it
+
+
+class Superseded(Exception):
+    """Another generation was published since the one this index was made from; publishing would undo it."""
+
+
+class Generations:
+    """One folder of generations. One process publishes at a time; any number may read meanwhile."""
+
+    def __init__(
+        self, folder: Path, *, on_step: Callable[[PublishStep], None] = lambda _: None, lock_seconds: float = _LOCK_SECONDS
+    ) -> None:
+        """Take the folder (made by the first publish). ``on_step`` hears of every step; what it raises ends the publish there."""
+        self.folder = folder
+        self._on_step = on_step
+        self._lock_seconds = lock_seconds
+
+    def current(self) -> Manifest | None:
+        """The served generation. Without a good pointer, or when its folder is damaged: the newest whole one. None: there is none."""
+        pointed = self._read(read_pointer(self.folder))
+        return pointed or next(iter(self.list_generations()), None)
+
+    def previous(self) -> Manifest | None:
+        """The generation to go back to: the one served before the current one, if it is whole, else the newest older whole one."""
+        current = self.current()
+        if current is None:
+            return None
+        older = [manifest for manifest in self.list_generations() if manifest.generation < current.generation]
+        served = [manifest for manifest in older if manifest.generation == current.previous_generation]
+        return next(iter(served + older), None)
+
+    def list_generations(self) -> list[Manifest]:
+        """Every whole generation, newest first."""
+        manifests = (self._read(generation) for generation in sorted(self._numbers(), reverse=True))
+        return [manifest for manifest in manifests if manifest is not None]
+
+    def published_by(self, job_id: str) -> Manifest | None:
+        """The newest generation that this job published. One renamed but never pointed at does not count: it was not served."""
+        current = self.current()
+        if current is None:
+            return None
+        mine = (manifest for manifest in self.list_generations() if manifest.job_id == job_id)
+        return next((manifest for manifest in mine if manifest.generation <= current.generation), None)
+
+    def folder_of(self, manifest: Manifest) -> Path:
+        """The folder that holds this generation's files."""
+        return self.folder / manifest.folder_name
+
+    def publish(
+        self,
+        index: faiss.Index,
+        *,
+        embedder: str,
+        fingerprint: str,
+        revision: int,
+        job_id: str,
+        build_seconds: float = 0.0,
+        based_on: int | None = None,
+    ) -> Manifest:
+        """Make ``index`` the served generation. Safe to repeat after death at any moment; on an error the old generation stays.
+
+        ``build_seconds`` is how long making the index took; writing and checking are added. ``based_on`` is the generation an
+        update was made from (0: none was there): Superseded when another is served by now. A job that has published this
+        revision or a later one gets that generation back and writes nothing. FolderBusy when another publish does not end.
+        """
+        begun = time.monotonic()
+        building, factory = self._building_folder(job_id), factory_of(index)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.folder / _LOCK_FILE, timeout_seconds=self._lock_seconds):
+            done = self.published_by(job_id)
+            if done is not None and done.revision >= revision:
+                return self._mended(done)
+            served = self.current()
+            if based_on is not None and based_on != (served.generation if served else 0):
+                raise Superseded(f"Made from generation {based_on}, but {served.folder_name if served else 'none'} is served by now.")
+            generation = self._next_generation()
+            try:
+                files = self._write(index, building)
+                manifest = Manifest(
+                    generation=generation,
+                    previous_generation=served.generation if served else None,
+                    factory=factory,
+                    dimension=index.d,
+                    vectors=index.ntotal,
+                    embedder=embedder,
+                    fingerprint=fingerprint,
+                    revision=revision,
+                    ids_sha256=hash_ids(ids_of(index)),
+                    files=files,
+                    faiss_version=faiss.__version__,
+                    built_at=datetime.now(UTC),
+                    build_seconds=round(build_seconds + time.monotonic() - begun, 3),
+                    job_id=job_id,
+                )
+                self._install(manifest, building)
+            except BaseException:
+                self._abandon(building, generation)
+                raise
+        return manifest
+
+    def sweep(self) -> list[str]:
+        """Remove what no publish under way needs and nobody can go back to; the names removed. Nothing while a publish is under way."""
+        if not self.folder.is_dir():
+            return []
+        try:
+            with exclusive(self.folder / _LOCK_FILE, timeout_seconds=0):
+                return self._sweep()
+        except FolderBusy:
+            return []
+
+    def _sweep(self) -> list[str]:
+        current, previous = self.current(), self.previous()
+        keep = {manifest.folder_name for manifest in (current, previous) if manifest}
+        leftovers = [path for path in self.folder.iterdir() if path.name.startswith(_BUILDING) or path.name == FRESH_POINTER_FILE]
+        if current:  # newer ones stay: their numbers must not be given again, and the pointer may have been turned back
+            older = [self.folder / folder_name(number) for number in self._numbers() if number < current.generation]
+            leftovers += [path for path in older if path.name not in keep]
+        for path in leftovers:
+            _remove(path)
+        return sorted(path.name for path in leftovers)
+
+    def _write(self, index: faiss.Index, building: Path) -> dict[str, FileFacts]:
+        _remove(building)
+        building.mkdir()
+        self._on_step(PublishStep.BEGUN)
+        facts = write_index(index, building / INDEX_FILE)
+        self._on_step(PublishStep.WRITTEN)
+        check_stored(building / INDEX_FILE, index)
+        self._on_step(PublishStep.CHECKED)
+        return {INDEX_FILE: facts}
+
+    def _install(self, manifest: Manifest, building: Path) -> None:
+        write_synced(building / MANIFEST_FILE, manifest.to_json())
+        sync_folder(building)
+        self._on_step(PublishStep.SYNCED)
+        building.rename(self.folder_of(manifest))
+        sync_folder(self.folder)
+        self._on_step(PublishStep.RENAMED)
+        write_pointer(self.folder, manifest.generation)
+        self._on_step(PublishStep.POINTED)
+
+    def _abandon(self, building: Path, generation: int) -> None:
+        """Leave nothing of a failed publish, unless its generation is served already."""
+        _remove(building)
+        if read_pointer(self.folder) != generation:
+            _remove(self.folder / folder_name(generation))
+
+    def _mended(self, done: Manifest) -> Manifest:
+        served = self.current()
+        if served is not None and read_pointer(self.folder) != served.generation:
+            write_pointer(self.folder, served.generation)
+        return done
+
+    def _next_generation(self) -> int:
+        return max([*self._numbers(), read_pointer(self.folder) or 0], default=0) + 1
+
+    def _numbers(self) -> list[int]:
+        """The numbers of all generation folders, whole or not."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        return [number for number in map(generation_of, names) if number is not None]
+
+    def _read(self, generation: int | None) -> Manifest | None:
+        return None if generation is None else read_whole(self.folder / folder_name(generation))
+
+    def _building_folder(self, job_id: str) -> Path:
+        if not _JOB_ID.fullmatch(job_id):
+            raise ValueError(f"{job_id!r} cannot be part of a folder's name.")
+        return self.folder / f"{_BUILDING}{job_id}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,39 @@
+"""``CURRENT``: the file that names the served generation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lib.service.index.durable import sync_folder, write_synced
+from lib.service.index.manifest import folder_name, generation_of
+
+POINTER_FILE = "CURRENT"
+FRESH_POINTER_FILE = "CURRENT.new"
+
+#: Equal for two looks exactly when the pointer was not replaced between them; None: there is no pointer.
+PointerMark = tuple[int, int, int] | None
+
+
+def read_pointer(folder: Path) -> int | None:
+    """The generation ``CURRENT`` names; None when the file is missing or holds anything else."""
+    try:
+        return generation_of((folder / POINTER_FILE).read_text("ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def write_pointer(folder: Path, generation: int) -> None:
+    """Repoint ``CURRENT``: whoever reads it, whenever, finds the old name or the new one."""
+    write_synced(folder / FRESH_POINTER_FILE, f"{folder_name(generation)}\n".encode())
+    (folder / FRESH_POINTER_FILE).replace(folder / POINTER_FILE)
+    sync_folder(folder)
+
+
+def mark_pointer(folder: Path) -> PointerMark:
+    """One ``stat``: cheap enough for every search."""
+    try:
+        stat = (folder / POINTER_FILE).stat()
+    except OSError:
+        return None
+    # Every replacement is another file, so the inode alone nearly tells; the time guards against one used again.
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

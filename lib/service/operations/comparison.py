@@ -1,0 +1,163 @@
+"""Compare one sheet with the table, record by record: every rule a record breaks, and every column that differs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lib.contract.imports import MAX_CELL_CHARACTERS, ColumnMapping, FieldDifference, RowError
+from lib.contract.states import Change
+from lib.service.sheets.cells import hash_content, hash_record, join_text
+from lib.service.sheets.csv_file import Record, too_long
+from lib.service.storage.entries import get_entries
+
+MAX_KEY_CHARACTERS = 500
+
+
+@dataclass(slots=True)
+class ComparedRow:
+    """One row of the plan, before it is written."""
+
+    position: int
+    row: int | None
+    change: Change
+    key: str
+    text: str = ""
+    texts: dict[str, str | None] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    content_hash: bytes | None = None
+    record_hash: bytes | None = None
+    entry_id: int | None = None
+    differences: list[FieldDifference] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+
+    def as_tuple(self, plan_id: str) -> tuple[Any, ...]:
+        """In the order of ``plans.PLAN_ROW_COLUMNS``."""
+        return (
+            plan_id,
+            self.position,
+            self.row,
+            self.change.value,
+            self.key,
+            self.text,
+            json.dumps(self.texts, ensure_ascii=False),
+            json.dumps(self.fields, ensure_ascii=False),
+            self.content_hash,
+            self.record_hash,
+            self.entry_id,
+            json.dumps([d.model_dump() for d in self.differences], ensure_ascii=False) if self.differences else None,
+            json.dumps([e.model_dump() for e in self.errors], ensure_ascii=False) if self.errors else None,
+        )
+
+
+def store_texts(texts: dict[str, str]) -> dict[str, str | None]:
+    """How text columns are kept: a single one is null, for its value is the text itself."""
+    return dict.fromkeys(texts) if len(texts) == 1 else dict(texts)
+
+
+def restore_texts(texts: dict[str, str | None], text: str) -> dict[str, str]:
+    """What :func:`store_texts` was given."""
+    return {name: text if value is None else value for name, value in texts.items()}
+
+
+class Comparison:
+    """Classifies records against the table; what is left of the table in the end, the sheet lacks."""
+
+    def __init__(self, *, header: list[str], mapping: ColumnMapping, known: dict[str, tuple[int, bytes]]) -> None:
+        self._mapping, self._width = mapping, len(header)
+        at = {name: header.index(name) for name in (mapping.key, *mapping.text, *mapping.fields)}
+        self._key_at = at[mapping.key]
+        self._text_at = [(name, at[name]) for name in mapping.text]
+        self._fields_at = [(name, at[name]) for name in mapping.fields]
+        self._known = known
+        self._first_row_of: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        self.records = 0
+        self.characters = 0
+
+    @property
+    def counts_of_records(self) -> int:
+        """Records read, good or bad."""
+        return self.records
+
+    def classify(self, record: Record) -> ComparedRow | None:
+        """The plan's row for this record; None when the entry is the same already."""
+        self.records += 1
+        self.characters += sum(map(len, record.cells)) + len(record.cells)
+        cells = record.cells + [""] * (self._width - len(record.cells))
+        key = cells[self._key_at]
+        texts = {name: cells[at] for name, at in self._text_at}
+        fields = {name: cells[at] for name, at in self._fields_at}
+        text = join_text(texts)
+        row = ComparedRow(self.records, record.row, Change.INVALID, key, text, store_texts(texts), fields)
+        row.errors = self._find_errors(record, key, text)
+        entry_id, record_hash = self._known.get(key, (None, None))
+        if row.errors:
+            self.counts[Change.INVALID] += 1
+            self._known.pop(key, None)  # a bad record still says that its entry is wanted: it must not be removed
+            return row
+        self._known.pop(key, None)
+        row.content_hash, row.record_hash = hash_content(text), hash_record(key, texts, fields)
+        row.entry_id = entry_id
+        row.change = Change.NEW if entry_id is None else Change.CHANGED if row.record_hash != record_hash else Change.UNCHANGED
+        self.counts[row.change] += 1
+        return None if row.change is Change.UNCHANGED else row
+
+    def _find_errors(self, record: Record, key: str, text: str) -> list[RowError]:
+        mapping, errors = self._mapping, []
+        if not key.strip():
+            errors.append(RowError(column=mapping.key, value=key, rule="The key is empty.", fix="Give the row a key no other row has."))
+        elif len(key) > MAX_KEY_CHARACTERS:
+            rule = f"The key is longer than {MAX_KEY_CHARACTERS} characters."
+            errors.append(RowError(column=mapping.key, value=key[:80] + "…", rule=rule, fix="Choose a shorter key column."))
+        elif (first := self._first_row_of.setdefault(key, record.row)) != record.row:
+            rule = f"The key stands in row {first:,} already."
+            errors.append(RowError(column=mapping.key, value=key, rule=rule, fix="Keys must differ: change or delete one of the rows."))
+        if not text:
+            column = ", ".join(mapping.text)
+            errors.append(RowError(column=column, value="", rule="There is no text to embed.", fix="Write something in this column."))
+        if len(record.cells) > self._width and any(record.cells[self._width :]):
+            extra = next(cell for cell in record.cells[self._width :] if cell)
+            rule = f"The row has {len(record.cells)} cells, the header {self._width}."
+            errors.append(RowError(column=None, value=extra[:80], rule=rule, fix="Look for a delimiter inside a cell that lacks quotation marks."))
+        for cell in record.cells:
+            if too_long(cell):
+                rule = f"A cell holds {len(cell):,} characters; the limit is {MAX_CELL_CHARACTERS:,}."
+                errors.append(RowError(column=None, value=cell[:80] + "…", rule=rule, fix="Shorten the cell or split the row."))
+            elif "\x00" in cell:
+                errors.append(RowError(column=None, value=cell[:80].replace("\x00", "␀"), rule="A cell holds a NUL.", fix="Remove it."))
+        return errors
+
+    def removals(self) -> list[ComparedRow]:
+        """Entries that no record named, in the order of their ids."""
+        left = sorted((entry_id, key) for key, (entry_id, _) in self._known.items())
+        self.counts[Change.REMOVED] = len(left)
+        return [
+            ComparedRow(self.records + number, None, Change.REMOVED, key, entry_id=entry_id)
+            for number, (entry_id, key) in enumerate(left, start=1)
+        ]
+
+    def add_differences(self, connection: Connection, rows: list[ComparedRow]) -> None:
+        """Fill in before → after of changed and removed rows from the table."""
+        named = [row for row in rows if row.entry_id is not None]
+        for start in range(0, len(named), 1000):
+            some = named[start : start + 1000]
+            before = get_entries(connection, [row.entry_id for row in some if row.entry_id is not None])
+            for row in some:
+                if entry := before.get(row.entry_id or 0):
+                    row.text = entry.text if row.change is Change.REMOVED else row.text
+                    row.differences = _differences(entry, row)
+
+
+def _differences(entry: Any, row: ComparedRow) -> list[FieldDifference]:
+    before = {**restore_texts(entry.texts, entry.text), **entry.fields}
+    after = {} if row.change is Change.REMOVED else {**restore_texts(row.texts, row.text), **row.fields}
+    return [
+        FieldDifference(column=name, before=before.get(name), after=after.get(name))
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name) != after.get(name)
+    ]

@@ -1,0 +1,91 @@
+"""Export: write entries to a file beside its final place, then rename it there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from lib.contract.exports import ExportRequest
+from lib.contract.model import utc_now
+from lib.service.operations.comparison import restore_texts
+from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.sheets.cells import disarm
+from lib.service.storage import entries, exports, plans
+from lib.service.storage.settings import get_setting
+
+
+def export_entries(context: JobContext) -> dict[str, Any]:
+    """Write the file; the job's result names it."""
+    return context.step("write_file", _write_file, context)
+
+
+def _write_file(context: JobContext) -> dict[str, Any]:
+    request = ExportRequest.model_validate(context.job.arguments)
+    export_id = str(UUID(context.job.job_id).hex)  # one file per job: a repeated step writes the same one
+    folder = context.config.exports_dir
+    building, path = folder / f"{export_id}.part", folder / f"{export_id}.csv"
+    try:
+        rows = _write_rows(context, building, request)
+        building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
+    return _register(context, export_id, path, rows)
+
+
+def _write_rows(context: JobContext, path: Path, request: ExportRequest) -> int:
+    safe: Callable[[str], str] = disarm if request.target.spreadsheet_safe else str
+    with context.database.read() as connection:
+        total = entries.count_entries(connection, request.filter.text)
+        if not total:
+            raise OperationFailed("nothing_matches", "No entry matches the filter.", "Change the filter, or export everything.")
+        key_name, text_names, field_names = _columns(context, connection, request)
+        done = 0
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([safe(name) for name in (key_name, *text_names, *field_names)])
+            for page in entries.stream_entries(connection, request.filter.text):
+                for entry in page:
+                    texts = restore_texts(entry.texts, entry.text)
+                    cells = [entry.key, *(texts.get(n, "") for n in text_names), *(entry.fields.get(n, "") for n in field_names)]
+                    writer.writerow([safe(cell) for cell in cells])
+                done += len(page)
+                context.tell("writing", done, total)
+    return done
+
+
+def _columns(context: JobContext, connection: Any, request: ExportRequest) -> tuple[str, list[str], list[str]]:
+    """The key's name, and every text and field column any entry has; those of the last import first, in its order."""
+    mapping = plans.last_applied_mapping(connection) or {"key": "key", "text": [], "fields": []}
+    texts, fields = dict.fromkeys(mapping["text"]), dict.fromkeys(mapping["fields"])
+    context.tell("reading the columns")
+    for page in entries.stream_entries(connection, request.filter.text):
+        for entry in page:
+            texts.update(dict.fromkeys(entry.texts))
+            fields.update(dict.fromkeys(entry.fields))
+    return mapping["key"], list(texts), [name for name in fields if name not in texts]
+
+
+def _register(context: JobContext, export_id: str, path: Path, rows: int) -> dict[str, Any]:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    now = utc_now()
+    name = f"switchyard-export-{now:%Y-%m-%d-%H%M}.csv"
+    with context.database.write() as connection:
+        keep_days = int(get_setting(connection, "export.keep_days"))
+        exports.put_export(
+            connection,
+            export_id=export_id,
+            job_id=context.job.job_id,
+            name=name,
+            rows=rows,
+            size_bytes=path.stat().st_size,
+            sha256=sha256,
+            created_at=now,
+            expires_at=now + timedelta(days=keep_days),
+        )
+    return {"export_id": export_id, "name": name, "rows": rows, "sha256": sha256}

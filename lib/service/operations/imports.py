@@ -1,0 +1,199 @@
+"""Import: read a source and compare it with the table (the plan), then apply exactly that plan."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lib.contract.imports import HELD_REMOVALS_ABOVE, HELD_REMOVALS_RATIO, ColumnMapping, PlanCounts
+from lib.contract.jobs import JobError
+from lib.contract.model import utc_now
+from lib.contract.states import Change, ImportMode, PlanState
+from lib.service.embedders import open_embedder
+from lib.service.operations.comparison import Comparison
+from lib.service.operations.runner import Cancelled, Fenced, JobContext, OperationFailed
+from lib.service.sheets import csv_file
+from lib.service.storage import entries, plans
+from lib.service.storage.counters import get_counters
+from lib.service.storage.jobs import is_owned
+
+#: Plan rows written at once.
+BATCH_ROWS = 5000
+
+
+def preview_import(context: JobContext) -> dict[str, Any]:
+    """Make the plan; its counts are the job's result. A source that cannot be read fails plan and job alike."""
+    plan_id = context.job.arguments["plan_id"]
+    try:
+        return context.step("build_plan", _build_plan, context, plan_id)
+    except csv_file.UnreadableSheet as error:
+        raise _fail_plan(context, plan_id, OperationFailed("unreadable_source", error.detail, error.action)) from error
+    except OperationFailed as failure:
+        raise _fail_plan(context, plan_id, failure) from failure
+    except Cancelled:
+        _fail_plan(context, plan_id, OperationFailed("cancelled", "The preview was cancelled.", "Preview the source again."))
+        raise
+
+
+def _fail_plan(context: JobContext, plan_id: str, failure: OperationFailed) -> OperationFailed:
+    error = JobError(code=failure.error.code, detail=failure.error.detail, action=failure.error.action)
+    with context.database.write() as connection:
+        plans.clear_plan_rows(connection, plan_id)
+        plans.update_plan(connection, plan_id, state=PlanState.FAILED, error=error.model_dump())
+    return failure
+
+
+def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
+    path, mapping, mode = _open_source(context, plan_id)
+    dialect = csv_file.detect_dialect(path)
+    header = csv_file.read_header(path, dialect)
+    _check_mapping(mapping, header)
+    with context.database.write() as connection:
+        plans.clear_plan_rows(connection, plan_id)  # of an attempt that died half-way
+    context.tell("reading the table")
+    with context.database.read() as connection:
+        table_revision = get_counters(connection)["table_revision"]
+        known = entries.hashes_by_key(connection)
+    table_size = len(known)
+    comparison = Comparison(header=header, mapping=mapping, known=known)
+    _compare(context, plan_id, path, dialect, comparison)
+    if not comparison.counts_of_records:
+        raise OperationFailed(
+            "no_records", "The sheet has a header and no row below it. That is not read as “remove everything”.", "Check the file or the tab."
+        )
+    if mode is ImportMode.MIRROR:
+        _plan_removals(context, plan_id, comparison)
+    return _finish_plan(context, plan_id, path, dialect, comparison, table_revision=table_revision, table_size=table_size)
+
+
+def _open_source(context: JobContext, plan_id: str) -> tuple[Path, ColumnMapping, ImportMode]:
+    with context.database.read() as connection:
+        plan = plans.get_plan(connection, plan_id)
+    if plan is None:
+        raise OperationFailed("plan_missing", "The plan was removed before it was made.", "Preview the source again.")
+    path = context.config.uploads_dir / plan.source["upload_id"]
+    if not path.is_file():
+        raise OperationFailed("upload_missing", "The uploaded file is gone: it was removed by age.", "Upload the file again.")
+    return path, ColumnMapping.model_validate(plan.mapping), ImportMode(plan.mode)
+
+
+def _check_mapping(mapping: ColumnMapping, header: list[str]) -> None:
+    if missing := [name for name in (mapping.key, *mapping.text, *mapping.fields) if name not in header]:
+        raise OperationFailed(
+            "columns_missing",
+            f"The sheet has no column called {', '.join(missing)}. It has: {', '.join(header)}.",
+            "Map the columns again. If the sheet was restructured, check that it is the right one.",
+        )
+
+
+def _compare(context: JobContext, plan_id: str, path: Path, dialect: csv_file.Dialect, comparison: Comparison) -> None:
+    size, batch = path.stat().st_size, []
+    for record in csv_file.read_records(path, dialect):
+        row = comparison.classify(record)
+        if row is not None:
+            batch.append(row)
+        if len(batch) >= BATCH_ROWS:
+            _write_rows(context, plan_id, comparison, batch)
+            batch = []
+        if comparison.records % 1000 == 0:
+            # The number of rows is not known before the end: estimate it from the bytes read so far.
+            context.tell("comparing", comparison.records, _estimate_total(comparison, size))
+    _write_rows(context, plan_id, comparison, batch)
+    context.tell("comparing", comparison.records, comparison.records)
+
+
+def _estimate_total(comparison: Comparison, size: int) -> int | None:
+    read = comparison.characters
+    return max(comparison.records, int(comparison.records * size / read)) if read else None
+
+
+def _write_rows(context: JobContext, plan_id: str, comparison: Comparison, batch: list[Any]) -> None:
+    if not batch:
+        return
+    with context.database.read() as connection:
+        comparison.add_differences(connection, batch)
+    with context.database.write() as connection:
+        if not is_owned(connection, context.job.job_id, attempt=context.attempt):
+            raise Fenced
+        plans.add_plan_rows(connection, [row.as_tuple(plan_id) for row in batch])
+
+
+def _plan_removals(context: JobContext, plan_id: str, comparison: Comparison) -> None:
+    removed = comparison.removals()
+    for start in range(0, len(removed), BATCH_ROWS):
+        _write_rows(context, plan_id, comparison, removed[start : start + BATCH_ROWS])
+        context.tell("listing removals", start, len(removed))
+
+
+def _finish_plan(
+    context: JobContext, plan_id: str, path: Path, dialect: csv_file.Dialect, comparison: Comparison, *, table_revision: int, table_size: int
+) -> dict[str, Any]:
+    counts = PlanCounts(**comparison.counts)
+    held = counts.removed if counts.removed > HELD_REMOVALS_ABOVE and counts.removed > HELD_REMOVALS_RATIO * table_size else 0
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with context.database.write() as connection:
+        to_embed = plans.count_to_embed(connection, plan_id, open_embedder().fingerprint)
+        plans.update_plan(
+            connection,
+            plan_id,
+            state=PlanState.READY,
+            counts=counts.model_dump(),
+            to_embed=to_embed,
+            held_removals=held,
+            table_revision=table_revision,
+            source_sha256=sha256,
+            encoding=dialect.encoding,
+            delimiter=dialect.delimiter,
+        )
+    return {"plan_id": plan_id, **counts.model_dump(), "to_embed": to_embed}
+
+
+def apply_import(context: JobContext) -> dict[str, Any]:
+    """Write the plan into table and queue: all of it in one transaction, or none of it."""
+    return context.step("apply_plan", _apply_plan, context, context.job.arguments["plan_id"])
+
+
+def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
+    with context.database.read() as connection:
+        plan = plans.get_plan(connection, plan_id)
+    if plan is None:
+        raise OperationFailed("plan_missing", "The plan is gone: it was removed by age.", "Preview the source again.")
+    if plan.applied_by_job == context.job.job_id:  # died between the commit and the checkpoint
+        return _result(plan, (context.job.result or {}))
+    _check_source(context, plan)
+    changes = sum(plan.counts.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED))
+    fingerprint = open_embedder().fingerprint
+    context.tell("applying", 0, changes)
+    with context.database.write() as connection:
+        if not is_owned(connection, context.job.job_id, attempt=context.attempt):
+            raise Fenced
+        if get_counters(connection)["table_revision"] != plan.table_revision:
+            raise OperationFailed("plan_stale", "The table has changed since this plan was made.", "Preview the source again.")
+        approved = context.job.arguments.get("approve_removals")
+        applied = entries.apply_plan(
+            connection,
+            plan_id=plan_id,
+            job_id=context.job.job_id,
+            with_removals=not plan.held_removals or approved is not None,
+            fingerprint=fingerprint,
+            now=utc_now(),
+        )
+        plans.update_plan(connection, plan_id, state=PlanState.APPLIED, applied_by_job=context.job.job_id)
+    context.say(f"applied: {applied.new:,} new, {applied.changed:,} changed, {applied.removed:,} removed; {applied.to_embed:,} to embed")
+    return _result(plan, asdict(applied))
+
+
+def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:
+    counts = plan.counts
+    return {"plan_id": plan.plan_id, "unchanged": counts.get("unchanged", 0), "invalid": counts.get("invalid", 0), **applied}
+
+
+def _check_source(context: JobContext, plan: Any) -> None:
+    path = context.config.uploads_dir / plan.source["upload_id"]
+    if path.is_file():  # removed by age is harmless: the plan's rows are what is applied
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != plan.source_sha256:
+                raise OperationFailed("plan_stale", "The uploaded file has changed since this plan was made.", "Preview it again.")

@@ -1,0 +1,99 @@
+"""Refresh and rebuild: two ways to the next generation of the index."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lib.service.embedders import Embedder, open_embedder
+from lib.service.index.build import build_index, update_index
+from lib.service.index.factory import choose_factory
+from lib.service.index.generations import Generations, Superseded
+from lib.service.index.manifest import Manifest
+from lib.service.index.stored import DamagedIndex
+from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.storage import embeddings
+from lib.service.storage.counters import get_counters
+
+#: Above this share of changed vectors a full build is no slower than an update, and leaves no doubt.
+REBUILD_ABOVE_RATIO = 0.3
+
+
+def refresh_index(context: JobContext) -> dict[str, Any]:
+    """Publish a generation that has every vector there is, starting from the served one where that is quicker."""
+    return context.step("refresh_index", _refresh, context)
+
+
+def rebuild_index(context: JobContext) -> dict[str, Any]:
+    """Publish a generation built from nothing but the vectors."""
+    return context.step("rebuild_index", _rebuild, context)
+
+
+def _refresh(context: JobContext) -> dict[str, Any]:
+    generations, embedder = Generations(context.config.index_dir), open_embedder()
+    served = generations.current()
+    if served is None or served.fingerprint != embedder.fingerprint:
+        return _rebuild(context)
+    with context.database.read() as connection:
+        upto = get_counters(connection)["revision"]
+        changes = embeddings.count_changes(connection, after=served.revision)
+        total = embeddings.count_embeddings(connection, embedder.fingerprint)
+        if not changes or not total:
+            return {"generation": served.generation, "vectors": served.vectors, "changes": 0}
+        if changes > REBUILD_ABOVE_RATIO * served.vectors or choose_factory(total) != served.factory:
+            return _rebuild(context)
+        began = time.monotonic()
+        try:
+            index = update_index(
+                generations.folder_of(served),
+                embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
+                removals=embeddings.list_removals(connection, after=served.revision, upto=upto),
+                on_progress=lambda done: context.tell("updating", done, changes),
+            )
+        except DamagedIndex as damage:
+            context.say(f"the served generation cannot be updated, so it is built anew: {damage}", level="warning")
+            return _rebuild(context)
+    return _publish(context, generations, index, embedder, upto, began, based_on=served.generation) | {"changes": changes}
+
+
+def _rebuild(context: JobContext) -> dict[str, Any]:
+    generations, embedder = Generations(context.config.index_dir), open_embedder()
+    if done := generations.published_by(context.job.job_id):  # died between publishing and the checkpoint
+        return _result(done)
+    with context.database.read() as connection:
+        upto = get_counters(connection)["revision"]
+        total = embeddings.count_embeddings(connection, embedder.fingerprint)
+        if not total:
+            raise OperationFailed("nothing_to_index", "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
+        began = time.monotonic()
+        index = build_index(
+            embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=0, upto=upto),
+            factory=choose_factory(total),
+            dimension=embedder.dimension,
+            on_progress=lambda done: context.tell("building", done, total),
+        )
+    return _publish(context, generations, index, embedder, upto, began)
+
+
+def _publish(
+    context: JobContext, generations: Generations, index: Any, embedder: Embedder, upto: int, began: float, *, based_on: int | None = None
+) -> dict[str, Any]:
+    context.tell("publishing")
+    try:
+        manifest = generations.publish(
+            index,
+            embedder=embedder.name,
+            fingerprint=embedder.fingerprint,
+            revision=upto,
+            job_id=context.job.job_id,
+            build_seconds=time.monotonic() - began,
+            based_on=based_on,
+        )
+    except Superseded as superseded:
+        raise OperationFailed("superseded", str(superseded), "Nothing is lost: the next refresh takes it up.") from superseded
+    generations.sweep()
+    return _result(manifest)
+
+
+def _result(manifest: Manifest) -> dict[str, Any]:
+    return {"generation": manifest.generation, "vectors": manifest.vectors, "build_seconds": manifest.build_seconds}

@@ -1,0 +1,124 @@
+"""Plans as people see them: asked for, read page by page, applied exactly or not at all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from lib.contract.errors import ErrorCode, FieldError
+from lib.contract.imports import FieldDifference, ImportRequest, Plan, PlanCounts, PlanRow, PreviewRequest, RowError
+from lib.contract.model import utc_now
+from lib.contract.operations import Gate
+from lib.contract.states import Change, Operation, PlanState
+from lib.service import gate
+from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.engine import JobQueue
+from lib.service.errors import ServiceError
+from lib.service.jobs import Start, start_job
+from lib.service.storage import jobs as job_rows
+from lib.service.storage import plans as rows
+from lib.service.storage.counters import get_counters
+from lib.service.storage.database import Database
+from lib.service.storage.settings import get_setting
+from lib.service.uploads import Uploads
+
+
+def preview_import(
+    database: Database, queue: JobQueue, uploads: Uploads, request: PreviewRequest, *, actor: str, request_id: str
+) -> str:
+    """Start making a plan; its id. 404 or 409 when the upload is not there in full."""
+    upload = uploads.get_upload(request.source.upload_id)
+    uploads.path_of_complete(upload.upload_id)
+    plan_id = uuid4().hex
+
+    def prepare(connection: Connection, job_id: str) -> None:
+        now = utc_now()
+        rows.insert_plan(
+            connection,
+            plan_id=plan_id,
+            job_id=job_id,
+            source=request.source.model_dump(),
+            source_name=upload.name,
+            mapping=request.mapping.model_dump(),
+            mode=request.mode,
+            requested_by=actor,
+            created_at=now,
+            expires_at=now + timedelta(hours=int(get_setting(connection, "import.plan_hours"))),
+        )
+
+    arguments = {"plan_id": plan_id, "source_name": upload.name, "mode": request.mode.value}
+    start = Start(operation=Operation.PREVIEW, arguments=arguments, actor=actor, request_id=request_id)
+    start_job(database, queue, start, prepare=prepare)
+    return plan_id
+
+
+def start_import(
+    database: Database, queue: JobQueue, request: ImportRequest, *, actor: str, request_id: str, idempotency_key: str | None
+) -> str:
+    """Apply exactly one plan; the job's id. 404 unknown plan, 422 another mode than previewed, 409 with the gate's words."""
+
+    def decide_also(connection: Connection) -> Gate:
+        plan = _found(rows.get_plan(connection, request.plan_id), request.plan_id)
+        if request.mode is not None and request.mode != plan.mode:
+            detail = f"The plan was made as {plan.mode}; preview again to {request.mode}."
+            raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/mode", detail=detail)])
+        return gate.decide_apply(plan, request, table_revision=get_counters(connection)["table_revision"], now=utc_now())
+
+    start = Start(
+        operation=Operation.IMPORT,
+        arguments=request.model_dump(mode="json", exclude_none=True),
+        actor=actor,
+        request_id=request_id,
+        idempotency_key=idempotency_key,
+    )
+    return start_job(database, queue, start, decide_also=decide_also)
+
+
+def get_plan(database: Database, plan_id: str, *, change: Change | None, limit: int, cursor: str | None) -> Plan:
+    """The plan with one page of its rows; 404 when there is none."""
+    after = decode_cursor(cursor, int)[0] if cursor else 0
+    with database.read() as connection:
+        plan = _found(rows.get_plan(connection, plan_id), plan_id)
+        job = job_rows.get_job(connection, plan.job_id)
+        page = rows.list_plan_rows(connection, plan_id, change=change, after=after, limit=limit + 1) if limit else []
+        table_revision = get_counters(connection)["table_revision"]
+    shown = page[:limit]
+    values = dict(plan._mapping)
+    values["counts"] = PlanCounts(**plan.counts)
+    values["state"] = _present_state(plan, table_revision)
+    return Plan.model_validate(
+        values
+        | {
+            "progress": job.progress if job and plan.state == PlanState.BUILDING else None,
+            "rows": [_row(row) for row in shown],
+            "next_cursor": encode_cursor(shown[-1].position) if len(page) > limit else None,
+            "taken_at": utc_now(),
+        }
+    )
+
+
+def _present_state(plan: sa.Row[Any], table_revision: int) -> PlanState:
+    """A ready plan goes stale by itself: when the table moves on, or with time."""
+    ready = plan.state == PlanState.READY
+    return PlanState.STALE if ready and (plan.table_revision != table_revision or plan.expires_at < utc_now()) else PlanState(plan.state)
+
+
+def _row(row: sa.Row[Any]) -> PlanRow:
+    return PlanRow(
+        row=row.row,
+        change=Change(row.change),
+        key=row.key,
+        text=row.text,
+        differences=[FieldDifference.model_validate(value) for value in row.differences or []],
+        errors=[RowError.model_validate(value) for value in row.errors or []],
+    )
+
+
+def _found(plan: sa.Row[Any] | None, plan_id: str) -> sa.Row[Any]:
+    if plan is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {plan_id}.", action="It may have been removed by age: preview again.")
+    return plan

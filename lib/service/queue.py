@@ -1,0 +1,146 @@
+"""The queue as people see it: one reading, its history, its failures, and what they may do about them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from lib.contract.model import utc_now
+from lib.contract.queue import (
+    CAUSES,
+    Failure,
+    FailurePage,
+    FailureReport,
+    FailureSelection,
+    QueueHistory,
+    QueuePoint,
+    QueueReading,
+    Window,
+)
+from lib.contract.states import FailureCause
+from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.storage import items, samples
+from lib.service.storage.audit import record_action
+from lib.service.storage.counters import get_counters
+from lib.service.storage.database import Database
+from lib.service.storage.settings import get_setting
+
+RATE_SECONDS = 60.0
+WINDOW_SECONDS = {Window.M15: 900.0, Window.H1: 3600.0, Window.H24: 86400.0, Window.D7: 604800.0}
+#: A chart is about this many points wide, whatever its window.
+POINTS = 180
+
+
+def read_queue(connection: Connection) -> QueueReading:
+    """The queue at this moment; the same few look-ups however long it is."""
+    now = utc_now()
+    counts = get_counters(connection)
+    oldest = items.oldest_pending_at(connection)
+    arrival, completion = _rates(connection, counts, now.timestamp())
+    backlog = counts["pending"] + counts["leased"]
+    waiting = backlog + counts["failed"] + counts["discarded"]
+    return QueueReading(
+        entries=counts["entries"],
+        pending=counts["pending"],
+        leased=counts["leased"],
+        failed=counts["failed"],
+        discarded=counts["discarded"],
+        embedded=counts["entries"] - waiting,
+        lag_seconds=max(0.0, now.timestamp() - oldest) if oldest is not None else None,
+        arrival_per_second=arrival,
+        completion_per_second=completion,
+        eta_seconds=backlog / completion if backlog and completion else None,
+        taken_at=now,
+    )
+
+
+def _rates(connection: Connection, counts: dict[str, int], now: float) -> tuple[float | None, float | None]:
+    before = samples.sample_before(connection, now - RATE_SECONDS)
+    if before is None or now - before.at > 2 * RATE_SECONDS:
+        recent = samples.list_samples(connection, after=now - RATE_SECONDS, step_seconds=samples.SAMPLE_SECONDS)
+        before = recent[0] if recent else None
+    if before is None or now - before.at < samples.SAMPLE_SECONDS / 2:
+        return None, None
+    span = now - before.at
+    return (counts["arrived_total"] - before.arrived_total) / span, (counts["embedded_total"] - before.embedded_total) / span
+
+
+def get_queue(database: Database) -> QueueReading:
+    """See :func:`read_queue`."""
+    with database.read() as connection:
+        return read_queue(connection)
+
+
+def get_queue_history(database: Database, window: Window) -> QueueHistory:
+    """About ``POINTS`` samples over the window. Where nothing was sampled there is no point."""
+    now, span = utc_now(), WINDOW_SECONDS[window]
+    step = max(samples.SAMPLE_SECONDS, span / POINTS)
+    with database.read() as connection:
+        rows = samples.list_samples(connection, after=now.timestamp() - span - step, step_seconds=step)
+    points = []
+    for before, row in pairwise(rows):
+        seconds = row.at - before.at
+        known = 0 < seconds < 3 * step  # over a gap a rate would be an invention
+        points.append(
+            QueuePoint(
+                at=datetime.fromtimestamp(row.at, UTC),
+                pending=row.pending,
+                leased=row.leased,
+                failed=row.failed,
+                arrival_per_second=(row.arrived_total - before.arrived_total) / seconds if known else None,
+                completion_per_second=(row.embedded_total - before.embedded_total) / seconds if known else None,
+            )
+        )
+    return QueueHistory(window=window, step_seconds=step, points=points, taken_at=now)
+
+
+def list_failures(database: Database, *, cause: FailureCause | None, limit: int, cursor: str | None) -> FailurePage:
+    """Failures, newest first, each with its cause in plain words."""
+    after = decode_cursor(cursor, float, int) if cursor else None
+    with database.read() as connection:
+        rows, total = items.list_failed(connection, cause=cause, before=(after[0], after[1]) if after else None, limit=limit + 1)
+        max_attempts = int(get_setting(connection, "embedding.max_attempts"))
+    shown = rows[:limit]
+    more = encode_cursor(shown[-1].failed_at, shown[-1].entry_id) if len(rows) > limit else None
+    return FailurePage(items=[_failure(row, max_attempts) for row in shown], total=total, next_cursor=more, taken_at=utc_now())
+
+
+def _failure(row: sa.Row[Any], max_attempts: int) -> Failure:
+    explanation, action = CAUSES[FailureCause(row.cause)]
+    return Failure.model_validate(
+        {
+            **row._mapping,
+            "raw_error": row.error or "",
+            "worker_id": row.leased_by,
+            "explanation": explanation,
+            "action": action,
+            "max_attempts": max_attempts,
+        }
+    )
+
+
+def retry_failures(database: Database, selection: FailureSelection, *, actor: str, request_id: str) -> FailureReport:
+    """Let failed items of the selection wait again."""
+    return _move_failures(database, "retry_failures", selection, actor=actor, request_id=request_id)
+
+
+def discard_failures(database: Database, selection: FailureSelection, *, actor: str, request_id: str) -> FailureReport:
+    """Give up on failed items of the selection."""
+    return _move_failures(database, "discard_failures", selection, actor=actor, request_id=request_id)
+
+
+def _move_failures(database: Database, action: str, selection: FailureSelection, *, actor: str, request_id: str) -> FailureReport:
+    move = {"retry_failures": items.retry_failed, "discard_failures": items.discard_failed}[action]
+    with database.write() as connection:
+        done = move(connection, entry_ids=selection.entry_ids, cause=selection.cause, now=utc_now().timestamp())
+        skipped = len(set(selection.entry_ids)) - done if selection.entry_ids is not None else 0
+        report = FailureReport(done=done, skipped=skipped)
+        named = selection.model_dump(mode="json", exclude_none=True)
+        if selection.entry_ids is not None:
+            named["entry_ids"] = f"{len(selection.entry_ids)} ids"
+        record_action(connection, actor=actor, action=action, after=named | report.model_dump(), request_id=request_id)
+    return report

@@ -1,0 +1,24 @@
+"""Who did what."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lib.contract.audit import AuditPage
+from lib.contract.errors import ErrorCode
+from lib.contract.model import utc_now
+from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.routers.deps import Cursor, Limit, ServicesDep, Viewer, problems
+from lib.service.storage.audit import list_actions
+
+router = APIRouter(prefix="/api/audit", tags=["audit"])
+
+
+@router.get("", responses=problems(ErrorCode.BAD_CURSOR))
+def list_audit(_: Viewer, services: ServicesDep, limit: Limit = 50, cursor: Cursor = None) -> AuditPage:
+    """Actions, newest first; refusals included."""
+    before = decode_cursor(cursor, int)[0] if cursor else None
+    with services.database.read() as connection:
+        page = list_actions(connection, before=before, limit=limit + 1)
+    more = encode_cursor(page[limit - 1].audit_id) if len(page) > limit else None
+    return AuditPage(items=page[:limit], next_cursor=more, taken_at=utc_now())

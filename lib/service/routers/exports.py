@@ -1,0 +1,54 @@
+"""Files that exports made."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query
+from fastapi.responses import FileResponse, Response
+
+from lib.contract.errors import ErrorCode
+from lib.contract.exports import ExportPage
+from lib.contract.model import utc_now
+from lib.service.errors import ServiceError
+from lib.service.routers.deps import ServicesDep, Viewer, problems
+from lib.service.storage import exports as rows
+
+router = APIRouter(prefix="/api/exports", tags=["export"])
+
+
+@router.get("")
+def list_exports(_: Viewer, services: ServicesDep) -> ExportPage:
+    """Export files that can still be downloaded, newest first."""
+    with services.database.read() as connection:
+        return ExportPage(items=rows.list_exports(connection, limit=100), taken_at=utc_now())
+
+
+@router.get(
+    "/{export_id}/file",
+    response_class=FileResponse,
+    responses=problems(ErrorCode.NOT_FOUND, ErrorCode.EXPIRED)
+    | {206: {"description": "A part, for a Range."}, 304: {"description": "The file you have is this one."}},
+)
+def download_export(
+    export_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
+    _: Viewer,
+    services: ServicesDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+    ticket: Annotated[str | None, Query(description="instead of a token, for links")] = None,
+) -> Response:
+    """The file, resumable by Range, with its digest."""
+    del ticket  # looked at by the guard
+    with services.database.read() as connection:
+        export = rows.get_export(connection, export_id)
+    if export is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, "There is no such export file.", action="It may have been removed by age: export again.")
+    path = services.config.exports_dir / f"{export_id}.csv"
+    if export.expires_at < utc_now() or not path.is_file():
+        raise ServiceError(ErrorCode.EXPIRED, "The file was removed by age.", action="Export again.")
+    digest = base64.b64encode(bytes.fromhex(export.sha256)).decode()
+    headers = {"ETag": f'"{export.sha256}"', "Repr-Digest": f"sha-256=:{digest}:", "Cache-Control": "private, no-cache"}
+    if if_none_match and f'"{export.sha256}"' in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, media_type="text/csv; charset=utf-8", filename=export.name, headers=headers)

@@ -1,0 +1,90 @@
+"""Answer searches from the served generation, and say what that generation is."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchResult
+from lib.contract.model import utc_now
+from lib.service.config import Config
+from lib.service.embedders import Embedder, open_embedder
+from lib.service.index.manifest import INDEX_FILE, Manifest
+from lib.service.index.reader import IndexReader
+from lib.service.storage import embeddings, entries
+from lib.service.storage.counters import get_counters
+from lib.service.storage.database import Database
+
+
+class Search:
+    """The served index, mapped into memory, and the embedder for queries."""
+
+    def __init__(self, database: Database, config: Config) -> None:
+        self._database = database
+        self._reader = IndexReader(config.index_dir)
+        self._embedder: Embedder | None = None
+        self._loading = threading.Lock()
+
+    def search_index(self, request: SearchRequest) -> SearchResult:
+        """The entries nearest in meaning, best first. Entries removed since the generation was built are left out."""
+        began = time.monotonic()
+        manifest = self._reader.manifest()
+        hits: list[SearchHit] = []
+        if manifest is not None:
+            vector = self._open_embedder().embed([request.text])[0]
+            # A few more than asked for: some may have been removed from the table since.
+            manifest, found = self._reader.search(vector, request.k + 20)
+            hits = self._describe(found)[: request.k]
+        seconds = time.monotonic() - began
+        return SearchResult(generation=manifest.generation if manifest else None, hits=hits, seconds=seconds, taken_at=utc_now())
+
+    def read_index(self) -> IndexReading:
+        """The served generation, and how much of the table it lacks."""
+        manifest = self._reader.manifest()
+        with self._database.read() as connection:
+            revision = manifest.revision if manifest else 0
+            current = get_counters(connection)["revision"]
+            unindexed = embeddings.count_changes(connection, after=revision) if current > revision else 0
+        if manifest is None:
+            return IndexReading(unindexed=unindexed, taken_at=utc_now())
+        return _reading(manifest, unindexed)
+
+    def served_revision(self) -> int:
+        """The table's vector revision up to which everything is searchable; 0 before the first generation."""
+        manifest = self._reader.manifest()
+        return manifest.revision if manifest else 0
+
+    def _describe(self, found: list[tuple[int, float]]) -> list[SearchHit]:
+        with self._database.read() as connection:
+            known = entries.get_entries(connection, [entry_id for entry_id, _ in found])
+        return [
+            SearchHit(key=entry.key, text=entry.text, score=round(score, 6), fields=entry.fields)
+            for entry_id, score in found
+            if (entry := known.get(entry_id))
+        ]
+
+    def _open_embedder(self) -> Embedder:
+        # Loaded with the first search: half a second once, instead of at every start.
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = open_embedder()
+            return self._embedder
+
+
+def _reading(manifest: Manifest, unindexed: int) -> IndexReading:
+    return IndexReading(
+        generation=manifest.generation,
+        vectors=manifest.vectors,
+        dimension=manifest.dimension,
+        metric=manifest.metric,
+        factory=manifest.factory,
+        embedder=manifest.embedder,
+        size_bytes=manifest.files[INDEX_FILE].size_bytes,
+        sha256=manifest.files[INDEX_FILE].sha256,
+        built_at=manifest.built_at,
+        build_seconds=manifest.build_seconds,
+        built_by_job=manifest.job_id,
+        previous_generation=manifest.previous_generation,
+        unindexed=unindexed,
+        taken_at=utc_now(),
+    )

@@ -1,0 +1,41 @@
+"""Read and change settings: checked against their declaration, with a trace."""
+
+from __future__ import annotations
+
+from lib.contract.errors import ErrorCode, FieldError
+from lib.contract.model import utc_now
+from lib.contract.settings import SETTINGS, SettingChange, SettingReading, SettingsReading
+from lib.service.errors import ServiceError
+from lib.service.storage import settings as rows
+from lib.service.storage.audit import record_action
+from lib.service.storage.database import Database
+
+
+def list_settings(database: Database) -> SettingsReading:
+    """Every setting as it stands."""
+    with database.read() as connection:
+        return SettingsReading(settings=rows.list_settings(connection), taken_at=utc_now())
+
+
+def put_setting(database: Database, name: str, change: SettingChange, *, actor: str, request_id: str) -> SettingReading:
+    """Change one setting; 404 when there is none of that name, 422 out of bounds, 409 when it changed since it was shown."""
+    setting = SETTINGS.get(name)
+    if setting is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, f"No setting is called {name}.")
+    if why := setting.check(change.value):
+        raise ServiceError(ErrorCode.INVALID, why, errors=[FieldError(pointer="/body/value", detail=why)])
+    with database.write() as connection:
+        before = rows.get_setting(connection, name)
+        if change.expected is not None and change.expected != before:
+            raise ServiceError(ErrorCode.CHANGED_MEANWHILE, f"{setting.title} is {before} by now, not {change.expected}.")
+        rows.put_setting(connection, name, change.value, by=actor, now=utc_now())
+        record_action(
+            connection,
+            actor=actor,
+            action="put_setting",
+            object_id=name,
+            before={"value": before},
+            after={"value": change.value},
+            request_id=request_id,
+        )
+        return next(reading for reading in rows.list_settings(connection) if reading.name == name)

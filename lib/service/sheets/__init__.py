@@ -1,0 +1,1 @@
+"""Reading and writing sheets: every cell is text, as the person sees it."""

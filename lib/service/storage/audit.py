@@ -1,0 +1,46 @@
+"""The trace every action leaves, written in the transaction of the action itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from lib.contract.audit import AuditEntry
+from lib.contract.model import utc_now
+from lib.service.storage import schema
+
+
+def record_action(
+    connection: Connection,
+    *,
+    actor: str,
+    action: str,
+    object_id: str | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    outcome: str = "done",
+    request_id: str | None = None,
+) -> None:
+    """Who did what, on what, from → to, and how it ended. No value given here may be a secret."""
+    connection.execute(
+        sa.insert(schema.audit).values(
+            at=utc_now(),
+            actor=actor,
+            action=action,
+            object_id=object_id,
+            before=before,
+            after=after,
+            outcome=outcome,
+            request_id=request_id,
+        )
+    )
+
+
+def list_actions(connection: Connection, *, before: int | None, limit: int) -> list[AuditEntry]:
+    """Actions, newest first."""
+    query = sa.select(schema.audit).order_by(schema.audit.c.audit_id.desc()).limit(limit)
+    if before:
+        query = query.where(schema.audit.c.audit_id < before)
+    return [AuditEntry.model_validate(dict(row._mapping)) for row in connection.execute(query)]

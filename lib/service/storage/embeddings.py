@@ -1,0 +1,68 @@
+"""Vectors that are current, and what changed since a revision: all the index needs to know of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from lib.service.storage.schema import embeddings, entries
+
+#: Rows per batch handed to the index: 8,192 × 256 floats are 8 MiB.
+BATCH_ROWS = 8192
+
+Batch = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+_CURRENT = (
+    "SELECT m.entry_id, v.vector FROM embeddings m "
+    "JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint "
+    "WHERE m.fingerprint = :fingerprint AND m.revision > :after AND m.revision <= :upto AND m.entry_id > :last "
+    "ORDER BY m.entry_id LIMIT :limit"
+)
+
+
+def count_changes(connection: Connection, *, after: int) -> int:
+    """Embeddings and removals newer than revision ``after``: what a generation of that revision lacks."""
+    statement = sa.text(
+        "SELECT (SELECT COUNT(*) FROM embeddings WHERE revision > :after) + (SELECT COUNT(*) FROM removals WHERE revision > :after)"
+    )
+    return int(connection.execute(statement, {"after": after}).scalar_one())
+
+
+def count_embeddings(connection: Connection, fingerprint: str) -> int:
+    """Entries that have a vector of this model."""
+    statement = sa.text("SELECT COUNT(*) FROM embeddings WHERE fingerprint = :fingerprint")
+    return int(connection.execute(statement, {"fingerprint": fingerprint}).scalar_one())
+
+
+def stream_embeddings(connection: Connection, *, fingerprint: str, after: int, upto: int) -> Iterator[Batch]:
+    """(ids, vectors) of every entry embedded after one revision and not after another, in the order of ids."""
+    last = -1
+    while True:
+        parameters = {"fingerprint": fingerprint, "after": after, "upto": upto, "last": last, "limit": BATCH_ROWS}
+        rows = connection.execute(sa.text(_CURRENT), parameters).all()
+        if not rows:
+            return
+        last = rows[-1].entry_id
+        ids = np.fromiter((row.entry_id for row in rows), np.int64, len(rows))
+        yield ids, np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), -1)
+
+
+def list_removals(connection: Connection, *, after: int, upto: int) -> NDArray[np.int64]:
+    """Ids of entries removed after one revision and not after another."""
+    statement = sa.text("SELECT entry_id FROM removals WHERE revision > :after AND revision <= :upto")
+    return np.array(connection.execute(statement, {"after": after, "upto": upto}).scalars().all(), dtype=np.int64)
+
+
+def current_embeddings(connection: Connection, entry_ids: list[int]) -> dict[int, Any]:
+    """(revision, embedded_at) of those of the entries whose vector is of their present text."""
+    query = (
+        sa.select(embeddings.c.entry_id, embeddings.c.revision, embeddings.c.embedded_at)
+        .join(entries, (entries.c.entry_id == embeddings.c.entry_id) & (entries.c.content_hash == embeddings.c.content_hash))
+        .where(embeddings.c.entry_id.in_(entry_ids))
+    )
+    return {row.entry_id: row for row in connection.execute(query)}

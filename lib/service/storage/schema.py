@@ -1,0 +1,292 @@
+"""The tables. Instants are seconds since the epoch in UTC, so that both databases compare and subtract them alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.types import JSON, BigInteger, Boolean, TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: SQLite counts rowids in INTEGER only; PostgreSQL needs BIGINT for the same range.
+Json = JSON(none_as_null=True)
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime in Python, seconds since the epoch in the database."""
+
+    impl = Float(53)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> float | None:
+        """Datetime → seconds."""
+        return None if value is None else value.timestamp()
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """Seconds → datetime."""
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+# --- what people gave us ---------------------------------------------------------------------------------------------
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("entry_id", BigId, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    # {column: value}; with a single text column its value is null, for it is `text` itself: long cells are kept once
+    Column("texts", Json, nullable=False),
+    Column("fields", Json, nullable=False),
+    Column("content_hash", LargeBinary(16), nullable=False),  # of the text: what is embedded
+    Column("record_hash", LargeBinary(16), nullable=False),  # of all mapped columns: what an import compares
+    Column("import_id", String(32), nullable=False, index=True),  # the job that wrote it last
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    sqlite_autoincrement=True,  # an id is never used twice: the index remembers ids of removed entries until it refreshes
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("upload_id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("plan_id", String(32), primary_key=True),
+    Column("job_id", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("source", Json, nullable=False),
+    Column("source_name", Text, nullable=False),
+    Column("source_sha256", String(64)),
+    Column("mapping", Json, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("to_embed", Integer),
+    Column("held_removals", Integer, nullable=False, default=0),
+    Column("table_revision", BigInteger),
+    Column("error", Json),
+    Column("encoding", String(32)),
+    Column("delimiter", String(8)),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("applied_by_job", String(32)),
+)
+
+plan_rows = Table(
+    "plan_rows",
+    metadata,
+    Column("plan_id", String(32), ForeignKey("plans.plan_id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("row", Integer),
+    Column("change", String(16), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("texts", Json, nullable=False),
+    Column("fields", Json, nullable=False),
+    Column("content_hash", LargeBinary(16)),
+    Column("record_hash", LargeBinary(16)),
+    Column("entry_id", BigId),
+    Column("differences", Json),
+    Column("errors", Json),
+    Index(None, "plan_id", "change", "position"),
+)
+
+# --- what waits, and what came of it ---------------------------------------------------------------------------------
+
+items = Table(
+    "items",
+    metadata,
+    Column("entry_id", BigId, ForeignKey("entries.entry_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("content_hash", LargeBinary(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("enqueued_at", Instant, nullable=False),
+    Column("available_at", Instant, nullable=False),
+    Column("lease_id", String(32)),
+    Column("leased_by", Text),
+    Column("lease_expires_at", Instant),
+    Column("cause", String(32)),
+    Column("error", Text),
+    Column("failed_at", Instant),
+)
+# Partial, so that the leased, failed and pending each pay only for the index that finds them.
+Index("ix_items_claim", items.c.priority.desc(), items.c.entry_id, sqlite_where=items.c.state == "pending", postgresql_where=items.c.state == "pending")
+Index("ix_items_oldest", items.c.enqueued_at, sqlite_where=items.c.state == "pending", postgresql_where=items.c.state == "pending")
+Index("ix_items_lease", items.c.lease_id, sqlite_where=items.c.lease_id.is_not(None), postgresql_where=items.c.lease_id.is_not(None))
+Index("ix_items_failed", items.c.failed_at.desc(), items.c.entry_id, sqlite_where=items.c.state == "failed", postgresql_where=items.c.state == "failed")
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("entry_id", BigId, ForeignKey("entries.entry_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("content_hash", LargeBinary(16), nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),  # a generation holds all revisions up to its own
+    Column("embedded_at", Instant, nullable=False),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("vector_id", BigId, primary_key=True),
+    Column("content_hash", LargeBinary(16), nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # float32, little endian, unit norm
+    sa.UniqueConstraint("content_hash", "fingerprint"),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("entry_id", BigId, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+queue_samples = Table(
+    "queue_samples",
+    metadata,
+    Column("at", Instant, primary_key=True),
+    Column("pending", Integer, nullable=False),
+    Column("leased", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("arrived_total", BigInteger, nullable=False),
+    Column("embedded_total", BigInteger, nullable=False),
+)
+
+# --- who works, on what, and who asked -------------------------------------------------------------------------------
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("seq", BigId, primary_key=True),
+    Column("job_id", String(32), nullable=False, unique=True),
+    Column("operation", String(16), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("progress", Json),
+    Column("requested_by", Text, nullable=False),
+    Column("arguments", Json, nullable=False),
+    Column("worker_id", Text),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("result", Json),
+    Column("error", Json),
+    Index(None, "operation", "seq"),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("operation", String(16), nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
+job_log = Table(
+    "job_log",
+    metadata,
+    Column("line_id", BigId, primary_key=True),
+    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("message", Text, nullable=False),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    Column("export_id", String(32), primary_key=True),
+    Column("job_id", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker_id", Text, primary_key=True),
+    Column("incarnation", String(32), nullable=False),  # one process's life; an older one that wakes up sees it lost its place
+    Column("role", String(16), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer),
+    Column("desired", String(16), nullable=False),
+    Column("desired_by", Text),
+    Column("desired_reason", Text),
+    Column("desired_since", Instant),
+    Column("actual", String(16), nullable=False),
+    Column("doing", Text),
+    Column("doing_since", Instant),
+    Column("embedder", Text),
+    Column("processed", BigInteger, nullable=False, default=0),
+    Column("failed", BigInteger, nullable=False, default=0),
+    Column("rate_per_second", Float(53)),
+    Column("started_at", Instant),
+    Column("heartbeat_at", Instant),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", BigId, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("object_id", Text),
+    Column("before", Json),
+    Column("after", Json),
+    Column("outcome", Text, nullable=False),
+    Column("request_id", String(64)),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("actor", Text, primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("job_id", String(32), nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
+)

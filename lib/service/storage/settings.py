@@ -1,0 +1,39 @@
+"""Values that people changed; everything else has its declared default."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from lib.contract.settings import SETTINGS, SettingReading, SettingValue
+from lib.service.storage.schema import settings
+
+
+def list_settings(connection: Connection) -> list[SettingReading]:
+    """Every declared setting in the declared order, as it stands."""
+    changed = {row.name: row for row in connection.execute(sa.select(settings))}
+    return [
+        SettingReading(
+            name=name,
+            value=changed[name].value if name in changed else setting.default,
+            default=setting.default,
+            changed_at=changed[name].changed_at if name in changed else None,
+            changed_by=changed[name].changed_by if name in changed else None,
+        )
+        for name, setting in SETTINGS.items()
+    ]
+
+
+def get_setting(connection: Connection, name: str) -> SettingValue:
+    """The value of one declared setting."""
+    found: SettingValue | None = connection.execute(sa.select(settings.c.value).where(settings.c.name == name)).scalar_one_or_none()
+    return SETTINGS[name].default if found is None else found
+
+
+def put_setting(connection: Connection, name: str, value: SettingValue, *, by: str, now: datetime) -> None:
+    """Store a checked value."""
+    row = {"value": value, "changed_by": by, "changed_at": now}
+    if not connection.execute(sa.update(settings).where(settings.c.name == name).values(**row)).rowcount:
+        connection.execute(sa.insert(settings).values(name=name, **row))

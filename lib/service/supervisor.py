@@ -1,0 +1,106 @@
+"""Keeps the worker processes of this machine running: starts them, restarts those that die, ends them all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from lib.contract.environment import DATA_DIR, DATABASE_URL
+from lib.contract.states import WorkerRole
+from lib.service.config import Config
+
+log = structlog.get_logger("supervisor")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK_SECONDS = 0.5
+#: A worker that dies at once is restarted after 1, 2, 4 … at most 30 seconds.
+RESTART_MAX_SECONDS = 30.0
+HEALTHY_AFTER_SECONDS = 10.0
+#: Everything must be gone five seconds after SIGTERM; whoever does not listen is killed before.
+STOP_SECONDS = 3.0
+
+
+@dataclass
+class _Place:
+    """One worker to keep running, and the process that fills it."""
+
+    worker_id: str
+    role: WorkerRole
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    due_at: float = field(default=0.0)
+
+
+class Supervisor:
+    """The embedding workers and the one operations worker of the embedded service."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._places = [_Place("operations-1", WorkerRole.OPERATIONS)]
+        self._places += [_Place(f"embedding-{number}", WorkerRole.EMBEDDING) for number in range(1, config.workers + 1)]
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    @property
+    def worker_ids(self) -> list[str]:
+        """The names of the places it fills."""
+        return [place.worker_id for place in self._places]
+
+    def start(self) -> None:
+        """Begin to watch; the processes come up in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End every worker: asked at first, killed after ``STOP_SECONDS``."""
+        self._stopping.set()
+        self._thread.join()
+        running = [place.process for place in self._places if place.process and place.process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)  # one that was stopped cannot hear before it goes on
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("worker_killed", pid=process.pid)
+                process.kill()
+                process.wait()
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            for place in self._places:
+                self._keep(place)
+            self._stopping.wait(CHECK_SECONDS)
+
+    def _keep(self, place: _Place) -> None:
+        now = time.monotonic()
+        if place.process is not None:
+            code = place.process.poll()
+            if code is None:
+                return
+            place.failures = 0 if now - place.started_at > HEALTHY_AFTER_SECONDS else place.failures + 1
+            place.due_at = now + min(RESTART_MAX_SECONDS, 2.0 ** place.failures - 1) if place.failures else now
+            log.warning("worker_ended", worker_id=place.worker_id, code=code, restart_in_seconds=round(place.due_at - now, 1))
+            place.process = None
+        if now >= place.due_at:
+            place.process, place.started_at = self._spawn(place), now
+
+    def _spawn(self, place: _Place) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, DATA_DIR: str(self._config.data_dir)}
+        if self._config.database_url:
+            environment[DATABASE_URL] = self._config.database_url
+        # One thread of linear algebra each: parallelism is the number of processes.
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if place.role is WorkerRole.EMBEDDING else {}
+        command = [sys.executable, "-m", "lib.service", "worker", "--role", place.role.value, "--name", place.worker_id]
+        # A session of its own: Ctrl-C in the terminal reaches the console alone, which then ends the workers in order.
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -1,0 +1,162 @@
+"""Files on their way in: announced, sent in slices, resumable. A name is shown, never used as a path."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from lib.contract.errors import ErrorCode
+from lib.contract.imports import ColumnMapping, SheetColumns, Upload, UploadRequest
+from lib.contract.model import utc_now
+from lib.service.config import Config
+from lib.service.errors import ServiceError
+from lib.service.sheets import csv_file
+from lib.service.storage import plans as rows
+from lib.service.storage.audit import record_action
+from lib.service.storage.database import Database
+from lib.service.storage.settings import get_setting
+
+MIB = 1 << 20
+WRITE_BYTES = 4 * MIB
+SAMPLE_RECORDS = 5
+#: column names that usually hold the key, in the order they are believed
+_KEY_NAMES = ("key", "id", "sku", "code", "ref", "name", "slug")
+_FIELD_NAMES = re.compile(r"date|month|version|rank|owner|category|updated|created|status|state|tag|type|price|count|url|link", re.IGNORECASE)
+
+
+class Uploads:
+    """The uploads folder and its rows."""
+
+    def __init__(self, database: Database, config: Config) -> None:
+        self._database, self._folder = database, config.uploads_dir
+
+    def create_upload(self, request: UploadRequest, *, actor: str, request_id: str) -> Upload:
+        """Announce a file; 413 when it is larger than the setting allows."""
+        upload_id = uuid4().hex
+        with self._database.write() as connection:
+            limit = int(get_setting(connection, "import.max_upload_mib")) * MIB
+            if request.size_bytes > limit:
+                detail = f"The file has {request.size_bytes / MIB:,.1f} MiB; the limit is {limit // MIB:,} MiB."
+                raise ServiceError(ErrorCode.TOO_LARGE, detail)
+            values = {"upload_id": upload_id, "name": request.name, "size_bytes": request.size_bytes}
+            rows.insert_upload(connection, **values, created_by=actor, created_at=utc_now())
+            record_action(connection, actor=actor, action="create_upload", object_id=upload_id, after=values, request_id=request_id)
+        (self._folder / upload_id).touch(mode=0o600)
+        return Upload(**values)
+
+    def get_upload(self, upload_id: str) -> Upload:
+        """The upload and how much of it has arrived; 404 when there is none."""
+        row = self._row(upload_id)
+        received = (self._folder / upload_id).stat().st_size
+        return Upload(upload_id=upload_id, name=row.name, size_bytes=row.size_bytes, received_bytes=received)
+
+    def path_of_complete(self, upload_id: str) -> Path:
+        """Where the whole file is; 409 while it is incomplete."""
+        upload = self.get_upload(upload_id)
+        if upload.received_bytes != upload.size_bytes:
+            detail = f"{upload.received_bytes:,} of {upload.size_bytes:,} bytes have arrived."
+            raise ServiceError(ErrorCode.UPLOAD_INCOMPLETE, detail)
+        return self._folder / upload_id
+
+    async def put_slice(self, upload_id: str, offset: int, body: AsyncIterator[bytes]) -> int:
+        """Append a slice that begins at ``offset``; answers the new offset. What arrived of a broken slice is kept."""
+        row = await asyncio.to_thread(self._row, upload_id)
+        descriptor = os.open(self._folder / upload_id, os.O_WRONLY | os.O_APPEND)
+        try:
+            _lock(descriptor)
+            size = os.fstat(descriptor).st_size
+            if size != offset:
+                raise ServiceError(ErrorCode.WRONG_OFFSET, f"The upload stands at byte {size:,}.", headers={"Upload-Offset": str(size)})
+            return await _append(descriptor, body, size, limit=row.size_bytes)
+        finally:
+            os.close(descriptor)
+
+    def get_columns(self, upload_id: str) -> SheetColumns:
+        """The head of the file: at most 64 KiB are read, so this is quick whatever its size."""
+        path = self.path_of_complete(upload_id)
+        try:
+            dialect = csv_file.detect_dialect(path)
+            columns = csv_file.read_header(path, dialect)
+            sample = []
+            for record in csv_file.read_records(path, dialect):
+                sample.append((record.cells + [""] * len(columns))[: len(columns)])
+                if len(sample) == SAMPLE_RECORDS:
+                    break
+        except csv_file.UnreadableSheet as error:
+            raise ServiceError(ErrorCode.UNREADABLE_SOURCE, error.detail, action=error.action) from error
+        suggested = self._last_mapping(columns) or suggest_mapping(columns, sample)
+        return SheetColumns(
+            columns=columns, sample=sample, encoding=dialect.encoding, delimiter=dialect.delimiter, suggested=suggested
+        )
+
+    def _last_mapping(self, columns: list[str]) -> ColumnMapping | None:
+        """What worked last time, if this sheet has the same columns."""
+        with self._database.read() as connection:
+            last = rows.last_applied_mapping(connection)
+        if last and {last["key"], *last["text"], *last["fields"]} <= set(columns):
+            return ColumnMapping.model_validate(last)
+        return None
+
+    def _row(self, upload_id: str) -> sa.Row[Any]:
+        with self._database.read() as connection:
+            row = rows.get_upload(connection, upload_id)
+        if row is None or not (self._folder / upload_id).is_file():
+            raise ServiceError(ErrorCode.NOT_FOUND, "There is no such upload.", action="It may have been removed by age: upload the file again.")
+        return row
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        size = os.fstat(descriptor).st_size
+        detail = "Another slice of this upload is arriving now."
+        raise ServiceError(ErrorCode.WRONG_OFFSET, detail, headers={"Upload-Offset": str(size)}) from error
+
+
+async def _append(descriptor: int, body: AsyncIterator[bytes], size: int, *, limit: int) -> int:
+    waiting = bytearray()
+
+    async def write() -> None:
+        nonlocal waiting
+        chunk, waiting = bytes(waiting), bytearray()
+        await asyncio.to_thread(_write_all, descriptor, chunk)
+
+    try:
+        async for chunk in body:
+            size += len(chunk)
+            if size > limit:
+                raise ServiceError(ErrorCode.TOO_LARGE, f"More than the {limit:,} bytes that were announced.")
+            waiting += chunk
+            if len(waiting) >= WRITE_BYTES:
+                await write()
+    finally:
+        if size <= limit:
+            await write()
+    return size
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def suggest_mapping(columns: list[str], sample: list[list[str]]) -> ColumnMapping | None:
+    """A first guess people correct: a key by its name (else the first column), long or wordy columns as text, the rest as fields."""
+    if len(columns) < 2:
+        return None
+    lower = {name.lower(): name for name in reversed(columns)}
+    key = next((lower[name] for name in _KEY_NAMES if name in lower), columns[0])
+    rest = [name for name in columns if name != key]
+    length: Callable[[str], float] = lambda name: sum(len(cells[columns.index(name)]) for cells in sample) / max(1, len(sample))  # noqa: E731
+    text = [name for name in rest if length(name) >= 20 and not _FIELD_NAMES.search(name)] or [max(rest, key=length)]
+    return ColumnMapping(key=key, text=text, fields=[name for name in rest if name not in text])

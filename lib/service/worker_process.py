@@ -1,0 +1,100 @@
+"""The two kinds of worker process, put together from their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lib.contract.states import Actual, Desired, Operation, WorkerRole
+from lib.service.config import Config
+from lib.service.heart import Heart
+from lib.service.storage.database import Database
+
+
+class EmbeddingProcess:
+    """Claims items and turns them into vectors. Carries no engine."""
+
+    def __init__(self, config: Config, worker_id: str) -> None:
+        self._database = Database(config.url)
+        self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.EMBEDDING, on_beat=self._beat)
+        self._renew: Callable[[], None] = lambda: None
+
+    def run(self) -> None:
+        """Until SIGTERM, or its place or parent is gone."""
+        self.heart.start()
+        from lib.service.embedders import open_embedder
+        from lib.service.workers import EmbeddingWorker
+
+        embedder = open_embedder()
+        self.heart.say(Actual.IDLE, embedder=embedder.name)
+        worker = EmbeddingWorker(self._database, embedder, self.heart)
+        self._renew = worker.renew
+        try:
+            worker.run()
+        finally:
+            self.heart.stop()
+            self._database.close()
+
+    def _beat(self) -> None:
+        self._renew()
+
+
+class OperationsProcess:
+    """Performs jobs by the durable engine, and keeps house."""
+
+    def __init__(self, config: Config, worker_id: str) -> None:
+        self._config = config
+        self._database = Database(config.url)
+        self._in_hand: list[str] = []
+        self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.OPERATIONS)
+
+    def run(self) -> None:
+        """Until SIGTERM, or its place or parent is gone."""
+        self.heart.start()
+        from lib.service.engine import Executor, JobQueue
+        from lib.service.housekeeping import Housekeeping
+        from lib.service.operations import exports, imports, index
+        from lib.service.operations.runner import Runner
+
+        runner = Runner(
+            self._database,
+            self._config,
+            worker_id=self.heart.worker_id,
+            operations={
+                Operation.PREVIEW: imports.preview_import,
+                Operation.IMPORT: imports.apply_import,
+                Operation.EXPORT: exports.export_entries,
+                Operation.REFRESH: index.refresh_index,
+                Operation.REBUILD: index.rebuild_index,
+            },
+            wait_until_wanted=self._wait_until_wanted,
+            doing=self._say_doing,
+        )
+        executor = Executor(self._database, worker_id=self.heart.worker_id, perform=runner.perform_job)
+        executor.launch()
+        self._say()
+        queue = JobQueue(self._database)
+        house = Housekeeping(self._database, self._config, queue, executor, worker_id=self.heart.worker_id)
+        try:
+            while not self.heart.gone.wait(1.0):
+                self._say()
+                house.keep()
+        finally:
+            self.heart.stop()
+
+    def _wait_until_wanted(self, ended: Callable[[], bool]) -> None:
+        """A paused operations worker begins no job; the ones it has taken from the engine wait here, still queued."""
+        while self.heart.desired is not Desired.RUNNING and not self.heart.gone.wait(0.5):
+            if ended():
+                return
+
+    def _say_doing(self, what: str | None) -> None:
+        if what:
+            self._in_hand.append(what)
+        elif self._in_hand:
+            self._in_hand.pop(0)
+        self._say()
+
+    def _say(self) -> None:
+        idle = {Desired.RUNNING: Actual.IDLE, Desired.PAUSED: Actual.PAUSED, Desired.DRAINING: Actual.DRAINED}[self.heart.desired]
+        busy = Actual.DRAINING if self.heart.desired is Desired.DRAINING else Actual.BUSY
+        self.heart.say(busy if self._in_hand else idle, ", ".join(self._in_hand) or None)

@@ -1,0 +1,174 @@
+"""Nothing is forgotten: routes against the client, words against the README, P0 features against the tests."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from lib.client.api import Client
+from lib.contract import states
+from lib.contract.environment import VARIABLES
+from lib.contract.errors import ERRORS, ErrorCode
+from lib.contract.events import RESET_EVENT, Topic
+from lib.contract.operations import Reason
+from lib.contract.settings import SETTINGS
+from tests.features import FEATURES, NOT_YET
+
+TOP = Path(__file__).resolve().parents[1]
+README = (TOP / "README.md").read_text("utf-8")
+
+#: The whole API. On the right its operation id, which is the router's function and the client's method alike.
+ROUTES = {
+    "POST /api/uploads": "create_upload",
+    "HEAD /api/uploads/{upload_id}": "get_upload_offset",
+    "PUT /api/uploads/{upload_id}": "put_upload_slice",
+    "GET /api/uploads/{upload_id}/columns": "get_upload_columns",
+    "POST /api/operations/import/preview": "preview_import",
+    "GET /api/plans/{plan_id}": "get_plan",
+    "POST /api/operations/import": "start_import",
+    "POST /api/operations/export": "start_export",
+    "POST /api/operations/refresh": "start_refresh",
+    "POST /api/operations/rebuild": "start_rebuild",
+    "GET /api/operations": "list_operations",
+    "GET /api/jobs": "list_jobs",
+    "GET /api/jobs/{job_id}": "get_job",
+    "GET /api/jobs/{job_id}/log": "get_job_log",
+    "POST /api/jobs/{job_id}/cancel": "cancel_job",
+    "GET /api/exports": "list_exports",
+    "GET /api/exports/{export_id}/file": "download_export",
+    "GET /api/workers": "list_workers",
+    "POST /api/workers/{worker_id}/pause": "pause_worker",
+    "POST /api/workers/{worker_id}/resume": "resume_worker",
+    "POST /api/workers/{worker_id}/drain": "drain_worker",
+    "POST /api/workers/pause": "pause_workers",
+    "POST /api/workers/resume": "resume_workers",
+    "POST /api/workers/drain": "drain_workers",
+    "GET /api/queue": "get_queue",
+    "GET /api/queue/history": "get_queue_history",
+    "GET /api/queue/failures": "list_failures",
+    "POST /api/queue/failures/retry": "retry_failures",
+    "POST /api/queue/failures/discard": "discard_failures",
+    "GET /api/index": "get_index",
+    "POST /api/index/search": "search_index",
+    "GET /api/entries": "list_entries",
+    "GET /api/settings": "list_settings",
+    "PUT /api/settings/{name}": "put_setting",
+    "GET /api/audit": "list_audit",
+    "POST /api/tickets": "create_ticket",
+    "GET /api/telemetry/snapshot": "get_telemetry_snapshot",
+    "GET /healthz": "get_health",
+    "GET /readyz": "get_readiness",
+    "GET /metrics": "get_metrics",
+}
+#: Routes that are not calls: the feed belongs to the LiveHub, the documents describe the rest.
+NOT_CALLED = {"GET /ui/sse", "GET /api/openapi.json", "GET /api/docs"}
+
+STATE_SETS: dict[str, type[StrEnum]] = {
+    name: kind for name, kind in inspect.getmembers(states, inspect.isclass) if issubclass(kind, StrEnum) and kind is not StrEnum
+}
+
+
+def routes_of(document: dict[str, dict[str, dict[str, dict[str, str]]]]) -> dict[str, str]:
+    """``METHOD path`` → operation id, of everything in an OpenAPI document that is a call."""
+    found = {
+        f"{method.upper()} {path}": route.get("operationId", "")
+        for path, methods in document["paths"].items()
+        for method, route in methods.items()
+        if method in {"get", "head", "post", "put", "patch", "delete"}
+    }
+    return {route: operation for route, operation in found.items() if route not in NOT_CALLED}
+
+
+def test_the_openapi_document_holds_exactly_the_routes_we_promise(service_app: FastAPI) -> None:
+    assert routes_of(service_app.openapi()) == ROUTES
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_has_a_client_method(route: str) -> None:
+    assert callable(getattr(Client, ROUTES[route], None)), f"{route}: Client has no method {ROUTES[route]}"
+
+
+def test_the_readme_lists_every_route() -> None:
+    paths = {re.sub(r"\{[^}]*\}", "{…}", route.split(" ")[1]) for route in {*ROUTES, *NOT_CALLED}}
+    written = re.sub(r"\{[^}]*\}", "{…}", README)
+    assert not sorted(path for path in paths if path not in written)
+
+
+def test_the_readme_walks_only_through_files_there_are() -> None:
+    named = set(re.findall(r"`((?:Home\.py|pages/|lib/|tests/)[\w/.]*)`", README))
+    assert len(named) > 25
+    assert not sorted(path for path in named if not (TOP / path).exists())
+
+
+def missing_from_readme(words: Iterable[str]) -> list[str]:
+    """Those words the README never sets as code."""
+    return [word for word in words if f"`{word}`" not in README]
+
+
+@pytest.mark.parametrize("kind", STATE_SETS)
+def test_the_readme_explains_every_state(kind: str) -> None:
+    assert not missing_from_readme(STATE_SETS[kind])
+
+
+def test_the_readme_explains_every_reason_of_the_gate() -> None:
+    assert not missing_from_readme(Reason)
+
+
+def test_the_readme_explains_every_error_code_as_the_contract_does() -> None:
+    assert not missing_from_readme(ErrorCode)
+    for code, (http_code, meaning, _) in ERRORS.items():
+        assert f"| `{code}` | {http_code} | {meaning}" in README, f"the README's row of {code} differs from contract.errors.ERRORS"
+
+
+def test_the_readme_names_every_topic_and_event_of_the_feed() -> None:
+    assert not missing_from_readme([*Topic, RESET_EVENT])
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    for setting in SETTINGS.values():
+        unit = f" {setting.unit}" if setting.unit else ""
+        row = f"| `{setting.name}` | {setting.default}{unit} |"
+        assert row in README, f"the README lacks {row}"
+
+
+def test_every_setting_has_help() -> None:
+    for setting in SETTINGS.values():
+        assert setting.title, setting.name
+        assert setting.help.endswith("."), f"{setting.name}: help is a whole sentence"
+
+
+def test_the_readme_lists_every_environment_variable() -> None:
+    for name, purpose in VARIABLES.items():
+        assert f"| `{name}` | {purpose} |" in README, f"the README's row of {name} differs from contract.environment.VARIABLES"
+
+
+def marked_features() -> Iterator[tuple[str, str]]:
+    """(feature id, where) of every ``pytest.mark.feature(…)`` under tests/."""
+    for path in sorted((TOP / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="mark"), attr="feature"), args=ids):
+                    yield from ((ast.literal_eval(each), f"{path.relative_to(TOP)}:{node.lineno}") for each in ids)
+
+
+def test_a_mark_names_a_feature_there_is() -> None:
+    assert not [f"{where}: no feature {feature}" for feature, where in marked_features() if feature not in FEATURES]
+
+
+def test_every_p0_feature_has_a_test_or_stands_on_the_not_yet_list() -> None:
+    proved = {feature for feature, _ in marked_features()}
+    first = {feature for feature, (priority, _) in FEATURES.items() if priority == 0}
+    assert not sorted(first - proved - NOT_YET), "P0 without a test: write one"
+    assert first >= NOT_YET, f"not P0, so not on NOT_YET: {', '.join(sorted(NOT_YET - first))}"
+
+
+def test_the_not_yet_list_only_shrinks() -> None:
+    proved = {feature for feature, _ in marked_features()}
+    assert not sorted(proved & NOT_YET), "these have a test now: take them off NOT_YET in tests/features.py"
