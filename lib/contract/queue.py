@@ -30,6 +30,7 @@ class QueueReading(Reading):
     pending: int
     leased: int
     failed: int
+    discarded: int = 0
     embedded: int = Field(description="entries whose vector is current")
     lag_seconds: float | None = Field(None, description="age of the oldest pending item; null when none waits")
     arrival_per_second: float | None = Field(None, description="items enqueued, mean of the last minute")

@@ -70,6 +70,7 @@ class ItemState(StrEnum):
     PENDING = "pending"  #: waits for a worker
     LEASED = "leased"  #: a worker holds it until the lease lapses
     FAILED = "failed"  #: attempts are spent, or the cause cannot be cured by trying again
+    DISCARDED = "discarded"  #: a person gave up on it; not searchable until its text changes or somebody retries
 
 
 class FailureCause(StrEnum):

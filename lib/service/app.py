@@ -16,9 +16,24 @@ from lib.service.config import Config
 from lib.service.data_lock import hold_data_dir
 from lib.service.errors import install_handlers
 from lib.service.logs import configure_logs
-from lib.service.routers import audit, docs, entries, exports, health, index, jobs, operations, plans, queue, settings, stream, telemetry, tickets
+from lib.service.routers import (
+    audit,
+    docs,
+    entries,
+    exports,
+    health,
+    index,
+    jobs,
+    operations,
+    plans,
+    queue,
+    settings,
+    stream,
+    telemetry,
+    tickets,
+    workers,
+)
 from lib.service.routers import uploads as uploads_router
-from lib.service.routers import workers
 from lib.service.routers.deps import EVERYWHERE
 from lib.service.security import OPEN_PATHS, HostAndOriginCheck
 from lib.service.services import build_services

@@ -19,7 +19,9 @@ _OURS = ("/api", "/ui/sse", "/healthz", "/readyz", "/metrics")
 class Embedded:
     """The ASGI application behind one port, and its life."""
 
-    def __init__(self, console: ASGIApp, *, console_lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], hosts: list[str]) -> None:
+    def __init__(
+        self, console: ASGIApp, *, console_lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], hosts: list[str]
+    ) -> None:
         self._console, self._console_lifespan = console, console_lifespan
         # With SWITCHYARD_API_URL the console uses a service elsewhere and starts none here.
         self._service = None if os.environ.get(API_URL) else create_app(Config(), hosts=hosts)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -80,9 +81,15 @@ def _held(job: Job | None, operation: Operation, since: datetime) -> Gate:
 def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
     if operation is Operation.EXPORT and not get_counters(connection)["entries"]:
         return refuse(Reason.TABLE_EMPTY, "The table is empty: there is nothing to export. Import a sheet first.", link="/Import")
-    if operation is Operation.REBUILD and not connection.execute(sa.text("SELECT 1 FROM embeddings LIMIT 1")).first():
+    if operation is Operation.REBUILD and not _has_any(connection, "embeddings"):
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link="/Queue")
+    if operation is Operation.REFRESH and not _has_any(connection, "embeddings") and not _has_any(connection, "removals"):
+        return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link="/Queue")
     return OPEN
+
+
+def _has_any(connection: Connection, table: Literal["embeddings", "removals"]) -> bool:
+    return connection.execute(sa.text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None  # noqa: S608 - one of two names
 
 
 def decide_apply(plan: sa.Row[tuple[object, ...]], request: ImportRequest, *, table_revision: int, now: datetime) -> Gate:

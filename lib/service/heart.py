@@ -31,7 +31,9 @@ class Heart:
         self.gone = threading.Event()
         self.rate_per_second: float | None = None
         self._database, self._role, self._on_beat = database, role, on_beat
-        self._actual, self._doing, self._doing_since = Actual.STARTING, None, None  # type: Actual, str | None, datetime | None
+        self._actual = Actual.STARTING
+        self._doing: str | None = None
+        self._doing_since: datetime | None = None
         self._embedder: str | None = None
         self._parent = os.getppid()
         self._soon = threading.Event()

@@ -101,7 +101,10 @@ class Housekeeping:
 
     def _drop_the_old(self) -> None:
         now = utc_now()
+        oldest = self._generations.previous() or self._generations.current()
         with self._database.write() as connection:
+            if oldest:
+                embeddings.forget_removals(connection, upto=oldest.revision)
             old_exports = exports.forget_expired(connection, now)
             old_uploads = plans.forget_old(connection, plans_before=now - KEEP_PLANS, uploads_before=now - KEEP_UPLOADS)
         for export_id in old_exports:

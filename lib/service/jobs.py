@@ -77,9 +77,7 @@ def _find_repeat(connection: Connection, start: Start) -> str | None:
 
 def _admit(connection: Connection, queue: JobQueue, start: Start, prepare: Prepare | None) -> str:
     job_id, now = uuid4().hex, utc_now()
-    rows.insert_job(
-        connection, job_id=job_id, operation=start.operation, requested_by=start.actor, arguments=start.arguments, now=now
-    )
+    rows.insert_job(connection, job_id=job_id, operation=start.operation, requested_by=start.actor, arguments=start.arguments, now=now)
     rows.take_lock(connection, job_id=job_id, operation=start.operation, now=now)
     if prepare:
         prepare(connection, job_id)

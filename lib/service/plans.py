@@ -27,9 +27,7 @@ from lib.service.storage.settings import get_setting
 from lib.service.uploads import Uploads
 
 
-def preview_import(
-    database: Database, queue: JobQueue, uploads: Uploads, request: PreviewRequest, *, actor: str, request_id: str
-) -> str:
+def preview_import(database: Database, queue: JobQueue, uploads: Uploads, request: PreviewRequest, *, actor: str, request_id: str) -> str:
     """Start making a plan; its id. 404 or 409 when the upload is not there in full."""
     upload = uploads.get_upload(request.source.upload_id)
     uploads.path_of_complete(upload.upload_id)

@@ -89,7 +89,7 @@ class Supervisor:
             if code is None:
                 return
             place.failures = 0 if now - place.started_at > HEALTHY_AFTER_SECONDS else place.failures + 1
-            place.due_at = now + min(RESTART_MAX_SECONDS, 2.0 ** place.failures - 1) if place.failures else now
+            place.due_at = now + min(RESTART_MAX_SECONDS, 2.0**place.failures - 1) if place.failures else now
             log.warning("worker_ended", worker_id=place.worker_id, code=code, restart_in_seconds=round(place.due_at - now, 1))
             place.process = None
         if now >= place.due_at:

@@ -31,9 +31,7 @@ RECENT_JOBS = 10
 def read_jobs(connection: Connection) -> JobsReading:
     """What runs, what ran, what may be started."""
     recent = [job for _, job in jobs.list_jobs(connection, limit=RECENT_JOBS)]
-    return JobsReading(
-        active=jobs.list_active_jobs(connection), recent=recent, operations=read_operations(connection), taken_at=utc_now()
-    )
+    return JobsReading(active=jobs.list_active_jobs(connection), recent=recent, operations=read_operations(connection), taken_at=utc_now())
 
 
 class Telemetry:

@@ -29,7 +29,8 @@ WRITE_BYTES = 4 * MIB
 SAMPLE_RECORDS = 5
 #: column names that usually hold the key, in the order they are believed
 _KEY_NAMES = ("key", "id", "sku", "code", "ref", "name", "slug")
-_FIELD_NAMES = re.compile(r"date|month|version|rank|owner|category|updated|created|status|state|tag|type|price|count|url|link", re.IGNORECASE)
+#: and those that seldom are worth embedding, however long their cells are
+_FIELD_NAMES = re.compile(r"date|month|version|rank|owner|category|updated|created|state|tag|type|price|count|url|link", re.IGNORECASE)
 
 
 class Uploads:
@@ -93,9 +94,7 @@ class Uploads:
         except csv_file.UnreadableSheet as error:
             raise ServiceError(ErrorCode.UNREADABLE_SOURCE, error.detail, action=error.action) from error
         suggested = self._last_mapping(columns) or suggest_mapping(columns, sample)
-        return SheetColumns(
-            columns=columns, sample=sample, encoding=dialect.encoding, delimiter=dialect.delimiter, suggested=suggested
-        )
+        return SheetColumns(columns=columns, sample=sample, encoding=dialect.encoding, delimiter=dialect.delimiter, suggested=suggested)
 
     def _last_mapping(self, columns: list[str]) -> ColumnMapping | None:
         """What worked last time, if this sheet has the same columns."""
@@ -109,7 +108,8 @@ class Uploads:
         with self._database.read() as connection:
             row = rows.get_upload(connection, upload_id)
         if row is None or not (self._folder / upload_id).is_file():
-            raise ServiceError(ErrorCode.NOT_FOUND, "There is no such upload.", action="It may have been removed by age: upload the file again.")
+            action = "It may have been removed by age: upload the file again."
+            raise ServiceError(ErrorCode.NOT_FOUND, "There is no such upload.", action=action)
         return row
 
 

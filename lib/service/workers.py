@@ -49,9 +49,7 @@ class EmbeddingWorker:
         """Work until the heart says it is over. What a former life of this worker held is free again at once."""
         with self._database.write() as connection:
             max_attempts = int(get_setting(connection, "embedding.max_attempts"))
-            items.release_lapsed(
-                connection, now=utc_now().timestamp(), max_attempts=max_attempts, of_worker=self._heart.worker_id
-            )
+            items.release_lapsed(connection, now=utc_now().timestamp(), max_attempts=max_attempts, of_worker=self._heart.worker_id)
         while not self._heart.gone.is_set():
             try:
                 if not self._turn():
@@ -225,9 +223,7 @@ def _find(connection: Connection, worker_id: str) -> Worker:
     raise ServiceError(ErrorCode.NOT_FOUND, f"No worker is called {worker_id}.")
 
 
-def _set(
-    connection: Connection, worker: Worker, desired: Desired, *, reason: str, actor: str, request_id: str, refused: bool
-) -> None:
+def _set(connection: Connection, worker: Worker, desired: Desired, *, reason: str, actor: str, request_id: str, refused: bool) -> None:
     if not refused:
         rows.set_desired(connection, worker.worker_id, desired=desired, by=actor, reason=reason, now=utc_now())
     record_action(

@@ -123,7 +123,8 @@ class Comparison:
         if len(record.cells) > self._width and any(record.cells[self._width :]):
             extra = next(cell for cell in record.cells[self._width :] if cell)
             rule = f"The row has {len(record.cells)} cells, the header {self._width}."
-            errors.append(RowError(column=None, value=extra[:80], rule=rule, fix="Look for a delimiter inside a cell that lacks quotation marks."))
+            fix = "Look for a delimiter inside a cell that lacks quotation marks."
+            errors.append(RowError(column=None, value=extra[:80], rule=rule, fix=fix))
         for cell in record.cells:
             if too_long(cell):
                 rule = f"A cell holds {len(cell):,} characters; the limit is {MAX_CELL_CHARACTERS:,}."

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from lib.contract.exports import ExportRequest
 from lib.contract.model import utc_now
 from lib.service.operations.comparison import restore_texts
@@ -43,7 +45,7 @@ def _write_rows(context: JobContext, path: Path, request: ExportRequest) -> int:
         total = entries.count_entries(connection, request.filter.text)
         if not total:
             raise OperationFailed("nothing_matches", "No entry matches the filter.", "Change the filter, or export everything.")
-        key_name, text_names, field_names = _columns(context, connection, request)
+        key_name, text_names, field_names = _columns(context, connection)
         done = 0
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -58,15 +60,14 @@ def _write_rows(context: JobContext, path: Path, request: ExportRequest) -> int:
     return done
 
 
-def _columns(context: JobContext, connection: Any, request: ExportRequest) -> tuple[str, list[str], list[str]]:
+def _columns(context: JobContext, connection: Connection) -> tuple[str, list[str], list[str]]:
     """The key's name, and every text and field column any entry has; those of the last import first, in its order."""
     mapping = plans.last_applied_mapping(connection) or {"key": "key", "text": [], "fields": []}
     texts, fields = dict.fromkeys(mapping["text"]), dict.fromkeys(mapping["fields"])
     context.tell("reading the columns")
-    for page in entries.stream_entries(connection, request.filter.text):
-        for entry in page:
-            texts.update(dict.fromkeys(entry.texts))
-            fields.update(dict.fromkeys(entry.fields))
+    more_texts, more_fields = entries.list_columns(connection)
+    texts.update(dict.fromkeys(more_texts))
+    fields.update(dict.fromkeys(more_fields))
     return mapping["key"], list(texts), [name for name in fields if name not in texts]
 
 

@@ -61,7 +61,9 @@ def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     _compare(context, plan_id, path, dialect, comparison)
     if not comparison.counts_of_records:
         raise OperationFailed(
-            "no_records", "The sheet has a header and no row below it. That is not read as “remove everything”.", "Check the file or the tab."
+            "no_records",
+            "The sheet has a header and no row below it. That is not read as “remove everything”.",
+            "Check the file or the tab.",
         )
     if mode is ImportMode.MIRROR:
         _plan_removals(context, plan_id, comparison)
@@ -128,7 +130,14 @@ def _plan_removals(context: JobContext, plan_id: str, comparison: Comparison) ->
 
 
 def _finish_plan(
-    context: JobContext, plan_id: str, path: Path, dialect: csv_file.Dialect, comparison: Comparison, *, table_revision: int, table_size: int
+    context: JobContext,
+    plan_id: str,
+    path: Path,
+    dialect: csv_file.Dialect,
+    comparison: Comparison,
+    *,
+    table_revision: int,
+    table_size: int,
 ) -> dict[str, Any]:
     counts = PlanCounts(**comparison.counts)
     held = counts.removed if counts.removed > HELD_REMOVALS_ABOVE and counts.removed > HELD_REMOVALS_RATIO * table_size else 0

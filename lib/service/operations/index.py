@@ -38,9 +38,10 @@ def _refresh(context: JobContext) -> dict[str, Any]:
         upto = get_counters(connection)["revision"]
         changes = embeddings.count_changes(connection, after=served.revision)
         total = embeddings.count_embeddings(connection, embedder.fingerprint)
-        if not changes or not total:
+        if not changes:
             return {"generation": served.generation, "vectors": served.vectors, "changes": 0}
-        if changes > REBUILD_ABOVE_RATIO * served.vectors or choose_factory(total) != served.factory:
+        # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
+        if total and (changes > REBUILD_ABOVE_RATIO * served.vectors or choose_factory(total) != served.factory):
             return _rebuild(context)
         began = time.monotonic()
         try:

@@ -136,7 +136,8 @@ class Runner:
             rows.add_log_line(connection, job_id, level="info", message=words, now=utc_now())
         context = JobContext(job=job, attempt=attempt, database=self._database, config=self._config)
         if attempt > MAX_ATTEMPTS:
-            error = JobError(code="worker_lost", detail=f"Its worker died {attempt - 1} times.", action="Start it again, or look at its log.")
+            detail = f"Its worker died {attempt - 1} times."
+            error = JobError(code="worker_lost", detail=detail, action="Start it again, or look at its log.")
             self._end(context, JobState.INTERRUPTED, error=error)
             return None
         return context
@@ -152,21 +153,17 @@ class Runner:
             log.warning("fenced", job_id=context.job.job_id, attempt=context.attempt)
         except OperationFailed as failure:
             self._end(context, JobState.FAILED, error=failure.error)
-        except Exception as unexpected:  # noqa: BLE001 - whatever it was, the job must end and its lock be freed
+        except Exception as unexpected:
             log.error("operation_crashed", job_id=context.job.job_id, exc_info=unexpected)
             error = JobError(
                 code="unexpected", detail=f"{type(unexpected).__name__}: {unexpected}"[:500], action="Try again; the log has the details."
             )
             self._end(context, JobState.FAILED, error=error)
 
-    def _end(
-        self, context: JobContext, state: JobState, *, result: dict[str, Any] | None = None, error: JobError | None = None
-    ) -> None:
+    def _end(self, context: JobContext, state: JobState, *, result: dict[str, Any] | None = None, error: JobError | None = None) -> None:
         job_id, told = context.job.job_id, error.model_dump() if error else None
         with self._database.write() as connection:
-            ended = rows.end_job(
-                connection, job_id, state=state, now=utc_now(), attempt=context.attempt, result=result, error=told
-            )
+            ended = rows.end_job(connection, job_id, state=state, now=utc_now(), attempt=context.attempt, result=result, error=told)
             if ended:
                 message = f"{state}: {error.detail}" if error else state.value
                 rows.add_log_line(connection, job_id, level="error" if error else "info", message=message, now=utc_now())

@@ -12,7 +12,13 @@ from lib.service.routers.deps import Viewer
 
 router = APIRouter(tags=["docs"])
 
-_STYLE = "body{font:15px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}td{padding:.2rem .8rem .2rem 0;vertical-align:top}code{white-space:nowrap}"
+_STYLE = (
+    "body{font:15px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "td{padding:.2rem .8rem .2rem 0;vertical-align:top}code{white-space:nowrap}"
+)
+_PAGE = (
+    '<!doctype html><html lang="en"><title>Switchyard API</title><style>{style}</style><h1>Switchyard API</h1><table>{table}</table></html>'
+)
 
 
 @router.get("/api/openapi.json", response_class=JSONResponse)
@@ -27,7 +33,8 @@ def get_docs(request: Request, _: Viewer) -> str:
     rows = []
     for path, methods in request.app.openapi()["paths"].items():
         for method, route in methods.items():
-            cells = (f"<code>{method.upper()} {escape(path)}</code>", escape(route.get("x-role", "none")), escape(route.get("description", "")))
+            address = f"<code>{method.upper()} {escape(path)}</code>"
+            cells = (address, escape(route.get("x-role", "none")), escape(route.get("description", "")))
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     table = "<tr><th>Route</th><th>Role</th><th>What it does</th></tr>" + "".join(rows)
-    return f'<!doctype html><html lang="en"><title>Switchyard API</title><style>{_STYLE}</style><h1>Switchyard API</h1><table>{table}</table></html>'
+    return _PAGE.format(style=_STYLE, table=table)

@@ -41,9 +41,7 @@ def start_import(
     body: ImportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, key: IdempotencyKey = None
 ) -> Started:
     """Apply exactly one plan."""
-    job_id = plans.start_import(
-        services.database, services.queue, body, actor=who.actor, request_id=request_id, idempotency_key=key
-    )
+    job_id = plans.start_import(services.database, services.queue, body, actor=who.actor, request_id=request_id, idempotency_key=key)
     point_to_job(response, job_id)
     return Started(job_id=job_id)
 

@@ -45,7 +45,9 @@ async def listen(
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> FeedResponse:
     """Whole readings as they change. Send ``Last-Event-ID`` to miss nothing; ``reset`` says that something was missed."""
-    return FeedResponse(services.feed.stream(last_event_id, _chosen(topics)), ping=PING_SECONDS, send_timeout=SEND_TIMEOUT_SECONDS, sep="\n")
+    return FeedResponse(
+        services.feed.stream(last_event_id, _chosen(topics)), ping=PING_SECONDS, send_timeout=SEND_TIMEOUT_SECONDS, sep="\n"
+    )
 
 
 def _chosen(topics: str) -> frozenset[Topic]:

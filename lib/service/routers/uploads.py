@@ -14,6 +14,7 @@ router = APIRouter(prefix="/api/uploads", tags=["import"])
 
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 SLICE_LIMIT = 1 << 32
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 @router.post("", status_code=201, responses=problems(ErrorCode.TOO_LARGE, ErrorCode.CROSS_SITE))
@@ -35,7 +36,7 @@ def get_upload_offset(upload_id: UploadId, _: Viewer, services: ServicesDep) -> 
     status_code=204,
     max_body_size=SLICE_LIMIT,
     responses=problems(ErrorCode.NOT_FOUND, ErrorCode.WRONG_OFFSET, ErrorCode.TOO_LARGE, ErrorCode.CROSS_SITE),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+    openapi_extra={"requestBody": {"required": True, "content": _BYTES}},
 )
 async def put_upload_slice(
     upload_id: UploadId, offset: Annotated[int, Query(ge=0)], request: Request, _: Operator, services: ServicesDep

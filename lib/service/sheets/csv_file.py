@@ -51,7 +51,8 @@ def detect_dialect(path: Path) -> Dialect:
     if not head.strip():
         raise UnreadableSheet("The file is empty.", "Choose a file with a header row and at least one row below it.")
     if head.startswith((b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0")):
-        raise UnreadableSheet("This is not a CSV file, whatever its name says.", "In your spreadsheet choose Download → CSV, and upload that.")
+        action = "In your spreadsheet choose Download → CSV, and upload that."
+        raise UnreadableSheet("This is not a CSV file, whatever its name says.", action)
     encoding = next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
     try:
         # The head may end in the middle of a character: an incremental decoder waits for the rest.

@@ -19,8 +19,7 @@ COUNTERS = {
 }
 
 _ADD = sa.text(
-    "INSERT INTO counters (name, value) VALUES (:name, :delta) "
-    "ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value"
+    "INSERT INTO counters (name, value) VALUES (:name, :delta) ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value"
 )
 
 

@@ -58,6 +58,11 @@ def list_removals(connection: Connection, *, after: int, upto: int) -> NDArray[n
     return np.array(connection.execute(statement, {"after": after, "upto": upto}).scalars().all(), dtype=np.int64)
 
 
+def forget_removals(connection: Connection, *, upto: int) -> None:
+    """Drop removals that no generation one can still go back to has left to make."""
+    connection.execute(sa.text("DELETE FROM removals WHERE revision <= :upto"), {"upto": upto})
+
+
 def current_embeddings(connection: Connection, entry_ids: list[int]) -> dict[int, Any]:
     """(revision, embedded_at) of those of the entries whose vector is of their present text."""
     query = (

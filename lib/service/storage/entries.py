@@ -17,7 +17,7 @@ _PAGE = 2000
 
 
 def hashes_by_key(connection: Connection) -> dict[str, tuple[int, bytes]]:
-    """key → (entry_id, record hash) of the whole table: about 200 bytes an entry."""
+    """Key → (entry_id, record hash) of the whole table: about 200 bytes an entry."""
     rows = connection.execute(sa.select(entries.c.key, entries.c.entry_id, entries.c.record_hash)).yield_per(_PAGE)
     return {row.key: (row.entry_id, bytes(row.record_hash)) for row in rows}
 
@@ -57,6 +57,15 @@ def stream_entries(connection: Connection, text: str | None = None) -> Iterator[
     while page := list_entries(connection, text=text, after=after, limit=_PAGE):
         yield page
         after = page[-1].entry_id
+
+
+def list_columns(connection: Connection) -> tuple[list[str], list[str]]:
+    """The names of every text column and every field column that some entry has."""
+    keys = "SELECT DISTINCT j.key FROM entries, json_each(entries.{column}) j ORDER BY j.key"
+    if connection.dialect.name == "postgresql":
+        keys = "SELECT DISTINCT j.key FROM entries, json_object_keys(entries.{column}) AS j(key) ORDER BY j.key"
+    texts, fields = (connection.execute(sa.text(keys.format(column=column))).scalars() for column in ("texts", "fields"))
+    return list(texts), list(fields)
 
 
 @dataclass(frozen=True, slots=True)

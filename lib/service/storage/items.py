@@ -72,9 +72,7 @@ def store_vectors(connection: Connection, fingerprint: str, vectors: Iterable[tu
         )
 
 
-def settle_items(
-    connection: Connection, *, lease_id: str, hashes: dict[int, bytes], fingerprint: str, revision: int, now: float
-) -> int:
+def settle_items(connection: Connection, *, lease_id: str, hashes: dict[int, bytes], fingerprint: str, revision: int, now: float) -> int:
     """Take the embedded items out of the queue and say that their entries' vectors are current; answers how many.
 
     Only items still under this lease count: an item whose text changed meanwhile was enqueued anew without it, so a
@@ -161,7 +159,8 @@ def _selected(entry_ids: Sequence[int] | None, cause: str | None, parameters: di
     wanted = ""
     if entry_ids is not None:
         parameters["ids"] = json.dumps(list(entry_ids))
-        listed = "SELECT value FROM json_each(:ids)" if dialect == "sqlite" else "SELECT value::bigint FROM json_array_elements_text(CAST(:ids AS json))"
+        each = "json_each(:ids)" if dialect == "sqlite" else "json_array_elements_text(CAST(:ids AS json))"
+        listed = f"SELECT CAST(value AS BIGINT) FROM {each}"  # noqa: S608 - one of two names
         wanted += f" AND entry_id IN ({listed})"
     if cause is not None:
         parameters["cause"] = cause

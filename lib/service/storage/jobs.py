@@ -20,7 +20,9 @@ def _job(row: sa.Row[Any]) -> Job:
     return Job.model_validate(dict(row._mapping), from_attributes=False)
 
 
-def insert_job(connection: Connection, *, job_id: str, operation: Operation, requested_by: str, arguments: dict[str, Any], now: datetime) -> None:
+def insert_job(
+    connection: Connection, *, job_id: str, operation: Operation, requested_by: str, arguments: dict[str, Any], now: datetime
+) -> None:
     """A new job, queued."""
     connection.execute(
         sa.insert(jobs).values(

@@ -61,10 +61,7 @@ def add_plan_rows(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> No
 def list_plan_rows(connection: Connection, plan_id: str, *, change: str | None, after: int, limit: int) -> list[sa.Row[Any]]:
     """Rows of a plan in the order of the sheet, after the position ``after``."""
     query = (
-        sa.select(plan_rows)
-        .where(plan_rows.c.plan_id == plan_id, plan_rows.c.position > after)
-        .order_by(plan_rows.c.position)
-        .limit(limit)
+        sa.select(plan_rows).where(plan_rows.c.plan_id == plan_id, plan_rows.c.position > after).order_by(plan_rows.c.position).limit(limit)
     )
     if change:
         query = query.where(plan_rows.c.change == change)
@@ -108,5 +105,3 @@ def forget_old(connection: Connection, *, plans_before: datetime, uploads_before
     old = list(connection.execute(sa.select(uploads.c.upload_id).where(uploads.c.created_at < uploads_before)).scalars())
     connection.execute(sa.delete(uploads).where(uploads.c.created_at < uploads_before))
     return old
-
-

@@ -30,11 +30,11 @@ class Instant(TypeDecorator[datetime]):
     impl = Float(53)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> float | None:
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> float | None:
         """Datetime → seconds."""
         return None if value is None else value.timestamp()
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, _dialect: sa.Dialect) -> datetime | None:
         """Seconds → datetime."""
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
@@ -131,10 +131,11 @@ items = Table(
     Column("failed_at", Instant),
 )
 # Partial, so that the leased, failed and pending each pay only for the index that finds them.
-Index("ix_items_claim", items.c.priority.desc(), items.c.entry_id, sqlite_where=items.c.state == "pending", postgresql_where=items.c.state == "pending")
-Index("ix_items_oldest", items.c.enqueued_at, sqlite_where=items.c.state == "pending", postgresql_where=items.c.state == "pending")
-Index("ix_items_lease", items.c.lease_id, sqlite_where=items.c.lease_id.is_not(None), postgresql_where=items.c.lease_id.is_not(None))
-Index("ix_items_failed", items.c.failed_at.desc(), items.c.entry_id, sqlite_where=items.c.state == "failed", postgresql_where=items.c.state == "failed")
+_PENDING, _FAILED, _HELD = items.c.state == "pending", items.c.state == "failed", items.c.lease_id.is_not(None)
+Index("ix_items_claim", items.c.priority.desc(), items.c.entry_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_items_oldest", items.c.enqueued_at, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_items_lease", items.c.lease_id, sqlite_where=_HELD, postgresql_where=_HELD)
+Index("ix_items_failed", items.c.failed_at.desc(), items.c.entry_id, sqlite_where=_FAILED, postgresql_where=_FAILED)
 
 embeddings = Table(
     "embeddings",
