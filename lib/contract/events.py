@@ -8,7 +8,7 @@ from enum import StrEnum
 from lib.contract.index import IndexReading
 from lib.contract.jobs import Job
 from lib.contract.model import Reading
-from lib.contract.operations import OperationReading
+from lib.contract.operations import Intention, OperationReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
 from lib.contract.workers import WorkersReading
@@ -35,6 +35,7 @@ class JobsReading(Reading):
     active: list[Job]
     recent: list[Job]
     operations: list[OperationReading]
+    intentions: list[Intention] = []
     taken_at: datetime
 
 

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from lib.contract.jobs import JobError, Progress
 from lib.contract.model import Reading, Request
-from lib.contract.states import Change, ImportMode, InvalidPolicy, PlanState
+from lib.contract.operations import Gate
+from lib.contract.states import Change, ImportMode, InvalidPolicy, PlanState, UndoOutcome
 
 #: The most columns a sheet may have, said on the page before the upload and enforced by the reader.
 MAX_COLUMNS = 256
@@ -143,6 +144,28 @@ class Plan(Reading):
     expires_at: datetime
     applied_by_job: str | None = None
     rows: list[PlanRow] = []
+    next_cursor: str | None = None
+    taken_at: datetime
+
+
+class UndoRow(Reading):
+    """What an undo did, or would do, with one row of the import."""
+
+    key: str
+    change: Change
+    outcome: UndoOutcome
+    detail: str = ""
+
+
+class UndoReport(Reading):
+    """An import and how far it can be, or was, taken back."""
+
+    job_id: str
+    gate: Gate = Field(description="whether it may be undone now, and why not")
+    undone_by_job: str | None = None
+    undo_until: datetime | None = None
+    counts: dict[str, int] = {}
+    rows: list[UndoRow] = []
     next_cursor: str | None = None
     taken_at: datetime
 

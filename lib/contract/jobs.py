@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from lib.contract.model import Reading
@@ -20,8 +21,52 @@ class Progress(Reading):
     updated_at: datetime | None = None
 
 
+class JobFailure(StrEnum):
+    """Why a job ended without its result: the closed list of codes."""
+
+    UNREADABLE_SOURCE = "unreadable_source"
+    NO_RECORDS = "no_records"
+    COLUMNS_MISSING = "columns_missing"
+    UPLOAD_MISSING = "upload_missing"
+    PLAN_MISSING = "plan_missing"
+    PLAN_STALE = "plan_stale"
+    IMPORT_MISSING = "import_missing"
+    NOTHING_MATCHES = "nothing_matches"
+    NOTHING_TO_INDEX = "nothing_to_index"
+    NO_INDEX = "no_index"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    WORKER_LOST = "worker_lost"
+    INTERRUPTED = "interrupted"
+    NO_SPACE = "no_space"
+    UNEXPECTED = "unexpected"
+
+
+#: code → what it means; the README table is held to this. The detail beside it says what to do in the case at hand.
+JOB_FAILURES: dict[JobFailure, str] = {
+    JobFailure.UNREADABLE_SOURCE: "The source is not a sheet this reader understands; the detail names the line.",
+    JobFailure.NO_RECORDS: "The sheet has a header and no row below it; that is never read as “remove everything”.",
+    JobFailure.COLUMNS_MISSING: "The sheet lacks a column of the mapping.",
+    JobFailure.UPLOAD_MISSING: "The uploaded file was removed by age.",
+    JobFailure.PLAN_MISSING: "The plan was removed by age.",
+    JobFailure.PLAN_STALE: "The source or the table has changed since the plan was made.",
+    JobFailure.IMPORT_MISSING: "The import to undo was removed by age.",
+    JobFailure.NOTHING_MATCHES: "No entry matches the filter of the export.",
+    JobFailure.NOTHING_TO_INDEX: "No entry has a vector yet.",
+    JobFailure.NO_INDEX: "There is no index yet.",
+    JobFailure.SUPERSEDED: "Another generation was published meanwhile; the next refresh takes up what this one had.",
+    JobFailure.CANCELLED: "Somebody asked the job to stop.",
+    JobFailure.TIMED_OUT: "It ran longer than its operation may.",
+    JobFailure.WORKER_LOST: "Its worker died, several times.",
+    JobFailure.INTERRUPTED: "Its worker died and nobody could take it up.",
+    JobFailure.NO_SPACE: "The data folder's disk is full; nothing was lost.",
+    JobFailure.UNEXPECTED: "It failed in a way nobody foresaw; the log has the details.",
+}
+
+
 class JobError(Reading):
-    """Why a job failed: a stable code, what happened, what to do."""
+    """Why a job failed: a stable code (one of ``JobFailure``; a newer service may know more), what happened, what to do."""
 
     code: str
     detail: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from lib.contract.jobs import Job
 from lib.contract.model import Reading, Request
-from lib.contract.states import Operation
+from lib.contract.states import IntentionState, Operation
 
 
 class Reason(StrEnum):
@@ -27,6 +27,22 @@ class Reason(StrEnum):
     REMOVALS_NOT_APPROVED = "removals_not_approved"
     JOB_ENDED = "job_ended"
     ALREADY_SO = "already_so"
+    NO_INDEX = "no_index"
+    NOT_UNDOABLE = "not_undoable"
+    CHANGED_SINCE_SHOWN = "changed_since_shown"
+    NAME_NOT_TYPED = "name_not_typed"
+
+
+#: How long each operation may run before it is stopped and its lock freed; said on the page of the operation.
+TIMEOUT_SECONDS: dict[Operation, int] = {
+    Operation.PREVIEW: 30 * 60,
+    Operation.IMPORT: 60 * 60,
+    Operation.UNDO: 60 * 60,
+    Operation.EXPORT: 60 * 60,
+    Operation.REFRESH: 30 * 60,
+    Operation.REBUILD: 60 * 60,
+    Operation.SNAPSHOT: 30 * 60,
+}
 
 
 class Gate(Reading):
@@ -48,6 +64,7 @@ class OperationReading(Reading):
     gate: Gate
     running: Job | None = None
     last: Job | None = None
+    timeout_seconds: int = Field(0, description="how long a job of it may run before it is stopped and its lock freed")
 
 
 class OperationsReading(Reading):
@@ -58,9 +75,38 @@ class OperationsReading(Reading):
 
 
 class Started(Reading):
-    """202: the job that was started."""
+    """202: the job that was started; or, asked to wait for the gate, the intention that will start it."""
 
-    job_id: str
+    job_id: str | None = None
+    intention_id: str | None = None
+
+
+class Intention(Reading):
+    """“Do it when free”: a start that waits for the gate to open, runs once, and can be called off."""
+
+    intention_id: str
+    operation: Operation
+    state: IntentionState
+    arguments: dict[str, Any] = {}
+    requested_by: str
+    created_at: datetime
+    ended_at: datetime | None = None
+    job_id: str | None = None
+    detail: str | None = Field(None, description="what it waits for, or why it was dropped")
+
+
+class IntentionPage(Reading):
+    """Intentions, newest first."""
+
+    items: list[Intention]
+    taken_at: datetime
+
+
+class SnapshotRequest(Request):
+    """Save a copy of the served generation."""
+
+    name: str = Field("", max_length=80)
+    note: str = Field("", max_length=500)
 
 
 class EmptyRequest(Request):

@@ -10,9 +10,11 @@ class Operation(StrEnum):
 
     PREVIEW = "preview"  #: read a source and compare it with the table; writes a plan, changes nothing else
     IMPORT = "import"  #: apply exactly one plan to the table
+    UNDO = "undo"  #: take back what one import did, row by row, where nobody has changed the row since
     EXPORT = "export"  #: write entries to a file
     REFRESH = "refresh"  #: bring the index up to date with the vectors that changed
     REBUILD = "rebuild"  #: build a full new generation of the index
+    SNAPSHOT = "snapshot"  #: save a copy of the served generation
 
 
 class JobState(StrEnum):
@@ -111,6 +113,23 @@ class Actual(StrEnum):
     DRAINING = "draining"  #: finishing what it holds
     DRAINED = "drained"  #: finished; claims nothing until resumed
     STOPPED = "stopped"  #: the process ended in good order
+
+
+class UndoOutcome(StrEnum):
+    """What an undo did with one row of an import."""
+
+    REVERSED = "reversed"  #: the row is as it was before the import
+    KEPT = "kept"  #: somebody has changed it since: it was left alone
+    FAILED = "failed"  #: it could not be put back; the detail says why
+
+
+class IntentionState(StrEnum):
+    """A start that waits for the gate to open."""
+
+    WAITING = "waiting"  #: is tried again until the gate opens
+    STARTED = "started"  #: the gate opened; the job runs or ran
+    CANCELLED = "cancelled"  #: somebody called it off
+    DROPPED = "dropped"  #: it can never start any more; the detail says why
 
 
 class Role(StrEnum):

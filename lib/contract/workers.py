@@ -14,6 +14,15 @@ HEARTBEAT_SECONDS = 2.0
 STALE_AFTER_SECONDS = 3 * HEARTBEAT_SECONDS
 
 
+class Hold(Reading):
+    """A job makes embedding workers stand still; it ends with the job, and leaves people's wishes as they were."""
+
+    job_id: str
+    operation: str
+    reason: str
+    since: datetime
+
+
 class Worker(Reading):
     """One worker: what people want of it, what it last said it does, and when."""
 
@@ -27,6 +36,7 @@ class Worker(Reading):
     desired_by: str | None = None
     desired_reason: str | None = None
     desired_since: datetime | None = None
+    held_by: Hold | None = Field(None, description="a job that needs the workers to stand still for a moment; people's wishes stay")
     doing: str | None = Field(None, description="what it has in hand, in words")
     doing_since: datetime | None = None
     embedder: str | None = None
@@ -48,3 +58,4 @@ class WorkerWish(Request):
     """Why somebody pauses, resumes or drains; shown wherever the effect is felt."""
 
     reason: str = Field("", max_length=200)
+    expected: Desired | None = Field(None, description="what the person saw it was; 409 when it has changed since")

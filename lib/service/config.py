@@ -44,11 +44,16 @@ class Config(BaseSettings):
         return self.data_dir / "index"
 
     @property
+    def snapshots_dir(self) -> Path:
+        """Saved copies of generations, named by snapshot id."""
+        return self.data_dir / "snapshots"
+
+    @property
     def logs_dir(self) -> Path:
         """One JSON-lines file per process."""
         return self.data_dir / "logs"
 
     def create_folders(self) -> None:
         """Make the data folder and its parts, readable by this user only."""
-        for folder in (self.data_dir, self.uploads_dir, self.exports_dir, self.index_dir, self.logs_dir):
+        for folder in (self.data_dir, self.uploads_dir, self.exports_dir, self.index_dir, self.snapshots_dir, self.logs_dir):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,6 +11,9 @@ from typing import Any
 from lib.contract.errors import ErrorCode
 from lib.service.errors import ServiceError
 
+#: No position is as large as this, and no database could compare with one that is.
+_BEYOND = 1 << 63
+
 
 def encode_cursor(*values: float | str) -> str:
     """The position as URL-safe text."""
@@ -22,6 +25,8 @@ def decode_cursor(cursor: str, *types: Callable[[Any], Any]) -> tuple[Any, ...]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(values, list) or len(values) != len(types):
+            raise ValueError(cursor)
+        if any(isinstance(value, int | float) and not abs(value) < _BEYOND for value in values):
             raise ValueError(cursor)
         return tuple(convert(value) for convert, value in zip(types, values, strict=True))
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:

@@ -32,6 +32,8 @@ QUEUE_OF: dict[Operation, str] = {
     Operation.EXPORT: TABLE_QUEUE,
     Operation.REFRESH: INDEX_QUEUE,
     Operation.REBUILD: INDEX_QUEUE,
+    Operation.UNDO: TABLE_QUEUE,
+    Operation.SNAPSHOT: INDEX_QUEUE,
 }
 
 

@@ -6,28 +6,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from lib.contract.errors import ErrorCode
 from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
-from lib.contract.states import InvalidPolicy, Operation, PlanState
+from lib.contract.states import Desired, InvalidPolicy, JobState, Operation, PlanState
+from lib.contract.workers import Worker
+from lib.service.errors import ServiceError
 from lib.service.storage.counters import get_counters
 from lib.service.storage.jobs import get_job, list_locks
+from lib.service.storage.plans import get_plan
+
+#: How long an import can be taken back.
+UNDO_FOR = timedelta(days=30)
 
 #: operation → the operations that must not be running when it starts
 CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.PREVIEW: frozenset(),  # reads only; if the table moves meanwhile, its plan is stale and says so
-    Operation.IMPORT: frozenset({Operation.IMPORT, Operation.EXPORT}),
-    Operation.EXPORT: frozenset({Operation.IMPORT, Operation.EXPORT}),
+    Operation.IMPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
+    Operation.UNDO: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
+    Operation.EXPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
     Operation.REFRESH: frozenset({Operation.REFRESH, Operation.REBUILD}),
     # A rebuild may be asked for while a refresh runs: the engine's index queue runs one at a time, so it waits its turn.
     Operation.REBUILD: frozenset({Operation.REBUILD}),
+    Operation.SNAPSHOT: frozenset({Operation.SNAPSHOT}),  # likewise: it copies what is served when its turn comes
 }
 
 OPEN = Gate(allowed=True)
@@ -39,6 +49,8 @@ PAGES: dict[Operation, str] = {
     Operation.EXPORT: "/Export",
     Operation.REFRESH: "/Index",
     Operation.REBUILD: "/Index",
+    Operation.UNDO: "/Import",
+    Operation.SNAPSHOT: "/Index",
 }
 
 _NOUN = {
@@ -47,6 +59,8 @@ _NOUN = {
     Operation.EXPORT: "An export",
     Operation.REFRESH: "An index refresh",
     Operation.REBUILD: "An index rebuild",
+    Operation.UNDO: "The undo of an import",
+    Operation.SNAPSHOT: "A snapshot",
 }
 
 
@@ -55,13 +69,23 @@ def refuse(reason: Reason, text: str, *, holder: str | None = None, since: datet
     return Gate(allowed=False, reason_code=reason, reason_text=text, holder=holder, since=since, fix_link=link)
 
 
-def decide(connection: Connection, operation: Operation) -> Gate:
-    """May ``operation`` start now? Only a write transaction's answer still holds when it is acted on."""
+def decide(connection: Connection, operation: Operation, arguments: Mapping[str, Any] | None = None) -> Gate:
+    """May ``operation`` start now? Only a write transaction's answer still holds when it is acted on.
+
+    Without ``arguments`` the answer is about the operation as such, with them about exactly this start.
+    """
     conflicts = CONFLICTS[operation]
     for lock in list_locks(connection):
         if Operation(lock.operation) in conflicts:
             return _held(get_job(connection, lock.job_id), Operation(lock.operation), lock.since)
-    return _nothing_to_work_on(connection, operation)
+    general = _nothing_to_work_on(connection, operation)
+    if not general.allowed or arguments is None:
+        return general
+    if operation is Operation.IMPORT:
+        return _decide_import(connection, ImportRequest.model_validate(arguments))
+    if operation is Operation.UNDO:
+        return decide_undo(get_job(connection, str(arguments["import_job_id"])), now=utc_now())
+    return OPEN
 
 
 def _held(job: Job | None, operation: Operation, since: datetime) -> Gate:
@@ -85,11 +109,21 @@ def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link="/Queue")
     if operation is Operation.REFRESH and not _has_any(connection, "embeddings") and not _has_any(connection, "removals"):
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link="/Queue")
+    if operation is Operation.SNAPSHOT and not _has_any(connection, "embeddings"):
+        return refuse(Reason.NO_INDEX, "There is no index yet: nothing could be saved.", link="/Index")
     return OPEN
 
 
 def _has_any(connection: Connection, table: Literal["embeddings", "removals"]) -> bool:
     return connection.execute(sa.text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None  # noqa: S608 - one of two names
+
+
+def _decide_import(connection: Connection, request: ImportRequest) -> Gate:
+    plan = get_plan(connection, request.plan_id)
+    if plan is None:
+        action = "It may have been removed by age: preview again."
+        raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {request.plan_id}.", action=action)
+    return decide_apply(plan, request, table_revision=get_counters(connection)["table_revision"], now=utc_now())
 
 
 def decide_apply(plan: sa.Row[tuple[object, ...]], request: ImportRequest, *, table_revision: int, now: datetime) -> Gate:
@@ -126,3 +160,44 @@ def _decide_rows(plan: sa.Row[tuple[object, ...]], request: ImportRequest, link:
     if not changes and not removed:
         return refuse(Reason.NOTHING_TO_DO, "Nothing to do: the table already holds exactly this.", holder=plan.plan_id, link=link)
     return OPEN
+
+
+def decide_undo(job: Job | None, *, now: datetime) -> Gate:
+    """May this import be taken back?"""
+    if job is None or job.operation is not Operation.IMPORT:
+        raise ServiceError(ErrorCode.NOT_FOUND, "There is no such import.", action="Only imports can be undone.")
+    link = f"/Import?job={job.job_id}"
+    if job.state is not JobState.SUCCEEDED or job.finished_at is None:
+        text = f"This import is {job.state}: it changed nothing that could be undone."
+        return refuse(Reason.NOT_UNDOABLE, text, holder=job.job_id, link=link)
+    if job.finished_at + UNDO_FOR < now:
+        text = f"An import can be undone for {UNDO_FOR.days} days; this one is older."
+        return refuse(Reason.NOT_UNDOABLE, text, holder=job.job_id, since=job.finished_at, link=link)
+    if undone_by := (job.result or {}).get("undone_by"):
+        return refuse(Reason.ALREADY_SO, "This import has been undone already.", holder=undone_by, link=f"/Import?job={undone_by}")
+    return OPEN
+
+
+def decide_cancel(job: Job) -> Gate:
+    """May this job be cancelled?"""
+    if job.is_active:
+        return OPEN
+    text = f"The job has ended already: it is {job.state}."
+    link = f"{PAGES[job.operation]}?job={job.job_id}"
+    return refuse(Reason.JOB_ENDED, text, holder=job.job_id, since=job.finished_at, link=link)
+
+
+_ALREADY = {Desired.PAUSED: "paused", Desired.RUNNING: "running", Desired.DRAINING: "draining"}
+
+
+def decide_wish(worker: Worker, desired: Desired, *, expected: Desired | None = None) -> Gate:
+    """May a person's wish for this worker become ``desired``?"""
+    by = f" by {worker.desired_by}" if worker.desired_by else ""
+    if expected is not None and worker.desired is not expected:
+        text = f"{worker.worker_id} was set to {worker.desired}{by} since you looked. Look again, then decide."
+        reason = Reason.CHANGED_SINCE_SHOWN
+    elif worker.desired is desired:
+        text, reason = f"{worker.worker_id} is set to {_ALREADY[desired]}{by} already.", Reason.ALREADY_SO
+    else:
+        return OPEN
+    return refuse(reason, text, holder=worker.worker_id, since=worker.desired_since, link="/Workers")

@@ -18,6 +18,7 @@ from lib.contract.states import Actual, Desired, WorkerRole
 from lib.contract.workers import HEARTBEAT_SECONDS
 from lib.service.storage import workers as rows
 from lib.service.storage.database import Database
+from lib.service.storage.holds import first_hold
 
 log = structlog.get_logger("heart")
 
@@ -93,6 +94,11 @@ class Heart:
             return Desired.DRAINING
         self.desired = desired
         return desired
+
+    def is_held(self) -> bool:
+        """Whether a job needs the embedding workers to stand still."""
+        with self._database.read() as connection:
+            return first_hold(connection) is not None
 
     def stop(self) -> None:
         """Say good-bye: a stopped worker is not a stale one."""

@@ -10,12 +10,16 @@ from sqlalchemy.exc import OperationalError
 
 from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation, RefreshMode
+from lib.service import gate
 from lib.service.config import Config
 from lib.service.engine import Executor, JobQueue
 from lib.service.errors import GateRefused
 from lib.service.index.generations import Generations
+from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
-from lib.service.storage import embeddings, exports, jobs, plans, workers
+from lib.service.recovery import Recovery
+from lib.service.snapshots import sweep_snapshots
+from lib.service.storage import audit, changes, embeddings, exports, intentions, jobs, plans
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
@@ -28,6 +32,8 @@ REFRESH_SHARE = 0.2
 REFRESH_MIN_SECONDS = 2.0
 RECOVERY_SECONDS = 3.0
 CLEANING_SECONDS = 600.0
+KEEP_JOBS = timedelta(days=90)  #: and the audit of what was done
+KEEP_KEYS = timedelta(days=1)
 KEEP_PLANS = timedelta(days=30)
 KEEP_UPLOADS = timedelta(days=2)
 
@@ -35,21 +41,21 @@ KEEP_UPLOADS = timedelta(days=2)
 class Housekeeping:
     """Small duties, each at its own pace; called about once a second. Safe with several operations workers."""
 
-    def __init__(self, database: Database, config: Config, queue: JobQueue, executor: Executor, *, worker_id: str) -> None:
-        self._database, self._config, self._queue, self._executor = database, config, queue, executor
-        self._worker_id = worker_id
+    def __init__(self, database: Database, config: Config, queue: JobQueue, executor: Executor) -> None:
+        self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
         self._next_recovery, self._next_cleaning = 0.0, 0.0
-        self._suspects: set[str] = set()
+        self._recovery = Recovery(database, executor)
 
     def keep(self) -> None:
         """Whatever is due."""
         now = time.monotonic()
         try:
             self._refresh_index()
+            carry_out(self._database, self._queue)
             if now >= self._next_recovery:
                 self._next_recovery = now + RECOVERY_SECONDS
-                self._recover_jobs()
+                self._recovery.recover()
             if now >= self._next_cleaning:
                 self._next_cleaning = now + CLEANING_SECONDS
                 self._drop_the_old()
@@ -82,23 +88,6 @@ class Housekeeping:
         except GateRefused:
             log.info("refresh_refused")
 
-    def _recover_jobs(self) -> None:
-        """Take up the jobs of dead workers; call interrupted what the engine has given up on."""
-        with self._database.read() as connection:
-            active = jobs.list_active_jobs(connection)
-            dead = {worker.worker_id for worker in workers.list_workers(connection, utc_now()) if worker.stale}
-        orphans = [job.job_id for job in active if job.state is JobState.RUNNING and job.worker_id in dead]
-        if orphans:
-            log.warning("taking_over", job_ids=orphans)
-            self._executor.take_over(orphans)
-        over = self._executor.find_ended(job.job_id for job in active) if active else set()
-        # Twice in a row: between the engine's last word and the job's own there is a moment that is not an interruption.
-        for job_id in over & self._suspects:
-            with self._database.write() as connection:
-                error = {"code": "interrupted", "detail": "Its worker could not finish it.", "action": "Start it again."}
-                jobs.end_job(connection, job_id, state=JobState.INTERRUPTED, now=utc_now(), error=error)
-        self._suspects = over
-
     def _drop_the_old(self) -> None:
         now = utc_now()
         oldest = self._generations.previous() or self._generations.current()
@@ -107,6 +96,12 @@ class Housekeeping:
                 embeddings.forget_removals(connection, upto=oldest.revision)
             old_exports = exports.forget_expired(connection, now)
             old_uploads = plans.forget_old(connection, plans_before=now - KEEP_PLANS, uploads_before=now - KEEP_UPLOADS)
+            jobs_before = now - KEEP_JOBS
+            jobs.forget_old(connection, jobs_before=jobs_before, keys_before=now - KEEP_KEYS)
+            audit.forget_old(connection, jobs_before)
+            intentions.forget_old(connection, jobs_before)
+            changes.forget_changes_before(connection, now - gate.UNDO_FOR)
+        sweep_snapshots(self._database, self._config)
         for export_id in old_exports:
             (self._config.exports_dir / f"{export_id}.csv").unlink(missing_ok=True)
         for upload_id in old_uploads:

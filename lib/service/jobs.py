@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from lib.contract.errors import ErrorCode
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
-from lib.contract.operations import Gate, OperationReading, OperationsReading, Reason
+from lib.contract.operations import TIMEOUT_SECONDS, OperationReading, OperationsReading
 from lib.contract.states import JobState, Operation
 from lib.service import gate
 from lib.service.engine import JobQueue
@@ -23,7 +23,6 @@ from lib.service.storage import jobs as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
 
-Decision = Callable[[Connection], Gate]
 Prepare = Callable[[Connection, str], None]
 
 
@@ -36,6 +35,7 @@ class Start:
     actor: str
     request_id: str = ""
     idempotency_key: str | None = None
+    when_free: bool = False
 
     @property
     def request_sha256(self) -> str:
@@ -43,25 +43,19 @@ class Start:
         return hashlib.sha256(json.dumps([self.operation, self.arguments], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def start_job(
-    database: Database, queue: JobQueue, start: Start, *, decide_also: Decision | None = None, prepare: Prepare | None = None
-) -> str:
+def start_job(database: Database, queue: JobQueue, start: Start, *, prepare: Prepare | None = None) -> str:
     """The id of the job that was started, or of the one an earlier use of the key started; GateRefused otherwise.
 
-    ``decide_also`` adds what only the caller knows to the gate's decision; ``prepare`` writes rows that belong to the job.
+    ``prepare`` writes rows that belong to the job.
     """
-    refusal: Gate | None = None
     with database.write() as connection:
         if repeated := _find_repeat(connection, start):
             return repeated
-        decision = gate.decide(connection, start.operation)
-        if decision.allowed and decide_also:
-            decision = decide_also(connection)
+        decision = gate.decide(connection, start.operation, start.arguments)
         if decision.allowed:
-            return _admit(connection, queue, start, prepare)
-        refusal = decision
+            return admit(connection, queue, start, prepare)
         _record(connection, start, object_id=decision.holder, outcome=f"refused: {decision.reason_code}")
-    raise GateRefused(refusal)
+    raise GateRefused(decision)
 
 
 def _find_repeat(connection: Connection, start: Start) -> str | None:
@@ -75,7 +69,8 @@ def _find_repeat(connection: Connection, start: Start) -> str | None:
     return str(found.job_id)
 
 
-def _admit(connection: Connection, queue: JobQueue, start: Start, prepare: Prepare | None) -> str:
+def admit(connection: Connection, queue: JobQueue, start: Start, prepare: Prepare | None = None) -> str:
+    """Start a job the gate has allowed in this transaction; its id."""
     job_id, now = uuid4().hex, utc_now()
     rows.insert_job(connection, job_id=job_id, operation=start.operation, requested_by=start.actor, arguments=start.arguments, now=now)
     rows.take_lock(connection, job_id=job_id, operation=start.operation, now=now)
@@ -116,22 +111,18 @@ def _found(job: Job | None, job_id: str) -> Job:
 
 def cancel_job(database: Database, job_id: str, *, actor: str, request_id: str) -> Job:
     """Ask a job to stop. One that no worker has taken yet ends at once; a running one stops at its next batch."""
-    refusal: Gate | None = None
     with database.write() as connection:
         job = _found(rows.get_job(connection, job_id), job_id)
-        if job.is_active:
+        decision = gate.decide_cancel(job)
+        if decision.allowed:
             rows.request_cancel(connection, job_id)
             if job.state is JobState.QUEUED:
                 rows.end_job(connection, job_id, state=JobState.CANCELLED, now=utc_now())
-        else:
-            link = f"{gate.PAGES[job.operation]}?job={job_id}"
-            text = f"The job has ended already: it is {job.state}."
-            refusal = gate.refuse(Reason.JOB_ENDED, text, holder=job_id, since=job.finished_at, link=link)
-        outcome = "refused: job_ended" if refusal else "requested"
+        outcome = "requested" if decision.allowed else f"refused: {decision.reason_code}"
         record_action(connection, actor=actor, action="cancel_job", object_id=job_id, outcome=outcome, request_id=request_id)
         job = _found(rows.get_job(connection, job_id), job_id)
-    if refusal:
-        raise GateRefused(refusal)
+    if not decision.allowed:
+        raise GateRefused(decision)
     return job
 
 
@@ -150,6 +141,7 @@ def read_operations(connection: Connection) -> list[OperationReading]:
             gate=gate.decide(connection, operation),
             running=running.get(operation),
             last=rows.last_ended_job(connection, operation),
+            timeout_seconds=TIMEOUT_SECONDS[operation],
         )
         for operation in Operation
     ]

@@ -32,6 +32,8 @@ def configure_logs(folder: Path, process: str) -> None:
     for handler in (file, terminal):
         handler.setFormatter(formatter)
     ours = logging.getLogger("switchyard")
+    for replaced in ours.handlers:
+        replaced.close()
     ours.handlers, ours.propagate = [file, terminal], False
     ours.setLevel(logging.INFO)
     structlog.configure(

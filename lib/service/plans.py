@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.imports import FieldDifference, ImportRequest, Plan, PlanCounts, PlanRow, PreviewRequest, RowError
 from lib.contract.model import utc_now
-from lib.contract.operations import Gate
+from lib.contract.operations import Started
 from lib.contract.states import Change, Operation, PlanState
-from lib.service import gate
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
+from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start, start_job
 from lib.service.storage import jobs as job_rows
 from lib.service.storage import plans as rows
@@ -55,25 +55,24 @@ def preview_import(database: Database, queue: JobQueue, uploads: Uploads, reques
 
 
 def start_import(
-    database: Database, queue: JobQueue, request: ImportRequest, *, actor: str, request_id: str, idempotency_key: str | None
-) -> str:
-    """Apply exactly one plan; the job's id. 404 unknown plan, 422 another mode than previewed, 409 with the gate's words."""
-
-    def decide_also(connection: Connection) -> Gate:
+    database: Database,
+    queue: JobQueue,
+    request: ImportRequest,
+    *,
+    actor: str,
+    request_id: str,
+    idempotency_key: str | None,
+    when_free: bool = False,
+) -> Started:
+    """Apply exactly one plan. 404 unknown plan, 422 another mode than previewed, 409 with the gate's words."""
+    with database.read() as connection:
         plan = _found(rows.get_plan(connection, request.plan_id), request.plan_id)
-        if request.mode is not None and request.mode != plan.mode:
-            detail = f"The plan was made as {plan.mode}; preview again to {request.mode}."
-            raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/mode", detail=detail)])
-        return gate.decide_apply(plan, request, table_revision=get_counters(connection)["table_revision"], now=utc_now())
-
-    start = Start(
-        operation=Operation.IMPORT,
-        arguments=request.model_dump(mode="json", exclude_none=True),
-        actor=actor,
-        request_id=request_id,
-        idempotency_key=idempotency_key,
-    )
-    return start_job(database, queue, start, decide_also=decide_also)
+    if request.mode is not None and request.mode != plan.mode:
+        detail = f"The plan was made as {plan.mode}; preview again to {request.mode}."
+        raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/mode", detail=detail)])
+    arguments = request.model_dump(mode="json", exclude_none=True)
+    start = Start(operation=Operation.IMPORT, arguments=arguments, actor=actor, request_id=request_id, idempotency_key=idempotency_key)
+    return start_or_wait(database, queue, start, when_free=when_free)
 
 
 def get_plan(database: Database, plan_id: str, *, change: Change | None, limit: int, cursor: str | None) -> Plan:

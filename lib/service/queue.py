@@ -82,8 +82,10 @@ def get_queue_history(database: Database, window: Window) -> QueueHistory:
     with database.read() as connection:
         rows = samples.list_samples(connection, after=now.timestamp() - span - step, step_seconds=step)
     points = []
-    for before, row in pairwise(rows):
-        seconds = row.at - before.at
+    for before, row in pairwise([None, *rows]):
+        if row.at < now.timestamp() - span:
+            continue  # before the window: it only starts the first rate
+        seconds = row.at - before.at if before else 0.0
         known = 0 < seconds < 3 * step  # over a gap a rate would be an invention
         points.append(
             QueuePoint(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 import time
 
+import structlog
+
 from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchResult
 from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.embedders import Embedder, open_embedder
 from lib.service.index.manifest import INDEX_FILE, Manifest
-from lib.service.index.reader import IndexReader
+from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.storage import embeddings, entries
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
+
+log = structlog.get_logger("search")
 
 
 class Search:
@@ -24,6 +28,7 @@ class Search:
         self._reader = IndexReader(config.index_dir)
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
+        self._unreadable = False
 
     def search_index(self, request: SearchRequest) -> SearchResult:
         """The entries nearest in meaning, best first. Entries removed since the generation was built are left out."""
@@ -40,7 +45,7 @@ class Search:
 
     def read_index(self) -> IndexReading:
         """The served generation, and how much of the table it lacks."""
-        manifest = self._reader.manifest()
+        manifest = self._manifest()
         with self._database.read() as connection:
             revision = manifest.revision if manifest else 0
             current = get_counters(connection)["revision"]
@@ -51,8 +56,20 @@ class Search:
 
     def served_revision(self) -> int:
         """The table's vector revision up to which everything is searchable; 0 before the first generation."""
-        manifest = self._reader.manifest()
+        manifest = self._manifest()
         return manifest.revision if manifest else 0
+
+    def _manifest(self) -> Manifest | None:
+        """What a search would answer from. None also when its file cannot be opened: then nothing is searchable."""
+        try:
+            manifest = self._reader.manifest()
+        except IndexUnreadable as error:
+            if not self._unreadable:
+                log.error("index_unreadable", error=str(error))
+            self._unreadable = True
+            return None
+        self._unreadable = False
+        return manifest
 
     def _describe(self, found: list[tuple[int, float]]) -> list[SearchHit]:
         with self._database.read() as connection:

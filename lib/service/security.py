@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import hmac
 import os
@@ -43,15 +44,16 @@ class Identity:
 
 def read_or_make_secret(path: Path) -> str:
     """The secret kept in ``path`` (0600), made on first use. Two processes that start at once agree on one."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        secret = secrets.token_urlsafe(32)
-        file.write(secret)
-    return secret
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        # Locked until it is closed: nobody reads the file between its making and its filling, and one that a kill left
+        # empty is filled by the next. An empty secret would sign tickets that anybody can make.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        os.fchmod(file.fileno(), 0o600)
+        secret = file.read().strip()
+        if not secret:
+            secret = secrets.token_urlsafe(32)
+            file.write(secret)
+        return secret
 
 
 class Guard:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,11 +41,17 @@ class _Place:
     due_at: float = field(default=0.0)
 
 
+def worker_command(worker_id: str, role: WorkerRole) -> list[str]:
+    """One worker process of ours."""
+    return [sys.executable, "-m", "lib.service", "worker", "--role", role.value, "--name", worker_id]
+
+
 class Supervisor:
     """The embedding workers and the one operations worker of the embedded service."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, *, command: Callable[[str, WorkerRole], list[str]] = worker_command) -> None:
+        """``command``: what fills a place, by its name and role."""
+        self._config, self._command = config, command
         self._places = [_Place("operations-1", WorkerRole.OPERATIONS)]
         self._places += [_Place(f"embedding-{number}", WorkerRole.EMBEDDING) for number in range(1, config.workers + 1)]
         self._stopping = threading.Event()
@@ -88,12 +95,19 @@ class Supervisor:
             code = place.process.poll()
             if code is None:
                 return
-            place.failures = 0 if now - place.started_at > HEALTHY_AFTER_SECONDS else place.failures + 1
-            place.due_at = now + min(RESTART_MAX_SECONDS, 2.0**place.failures - 1) if place.failures else now
-            log.warning("worker_ended", worker_id=place.worker_id, code=code, restart_in_seconds=round(place.due_at - now, 1))
+            log.warning("worker_ended", worker_id=place.worker_id, code=code)
             place.process = None
+            self._wait_to_restart(place, now, healthy=now - place.started_at > HEALTHY_AFTER_SECONDS)
         if now >= place.due_at:
-            place.process, place.started_at = self._spawn(place), now
+            try:
+                place.process, place.started_at = self._spawn(place), now
+            except OSError as error:  # too many processes, too little memory: that passes
+                log.warning("worker_not_started", worker_id=place.worker_id, error=str(error))
+                self._wait_to_restart(place, now, healthy=False)
+
+    def _wait_to_restart(self, place: _Place, now: float, *, healthy: bool) -> None:
+        place.failures = 0 if healthy else place.failures + 1
+        place.due_at = now + min(RESTART_MAX_SECONDS, 2.0 ** (place.failures - 1)) if place.failures else now
 
     def _spawn(self, place: _Place) -> subprocess.Popen[bytes]:
         environment = {**os.environ, DATA_DIR: str(self._config.data_dir)}
@@ -101,6 +115,6 @@ class Supervisor:
             environment[DATABASE_URL] = self._config.database_url
         # One thread of linear algebra each: parallelism is the number of processes.
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if place.role is WorkerRole.EMBEDDING else {}
-        command = [sys.executable, "-m", "lib.service", "worker", "--role", place.role.value, "--name", place.worker_id]
         # A session of its own: Ctrl-C in the terminal reaches the console alone, which then ends the workers in order.
+        command = self._command(place.worker_id, place.role)
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)

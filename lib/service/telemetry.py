@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from lib.contract.events import JobsReading, TelemetrySnapshot, Topic
 from lib.contract.model import Reading, utc_now
+from lib.contract.states import IntentionState
 from lib.service.feed import Feed
 from lib.service.jobs import read_operations
 from lib.service.queue import read_queue
 from lib.service.search import Search
 from lib.service.settings import list_settings
-from lib.service.storage import jobs, samples
+from lib.service.storage import intentions, jobs, samples
 from lib.service.storage.database import Database
 from lib.service.workers import read_workers
 
@@ -31,7 +32,13 @@ RECENT_JOBS = 10
 def read_jobs(connection: Connection) -> JobsReading:
     """What runs, what ran, what may be started."""
     recent = [job for _, job in jobs.list_jobs(connection, limit=RECENT_JOBS)]
-    return JobsReading(active=jobs.list_active_jobs(connection), recent=recent, operations=read_operations(connection), taken_at=utc_now())
+    return JobsReading(
+        active=jobs.list_active_jobs(connection),
+        recent=recent,
+        operations=read_operations(connection),
+        intentions=intentions.list_intentions(connection, state=IntentionState.WAITING),
+        taken_at=utc_now(),
+    )
 
 
 class Telemetry:
@@ -39,12 +46,13 @@ class Telemetry:
 
     def __init__(self, database: Database, feed: Feed, search: Search) -> None:
         self._database, self._feed, self._search = database, feed, search
+        self._active: frozenset[str] = frozenset()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="telemetry", daemon=True)
 
     def start(self) -> None:
         """Sample once, so that the first listener finds something; then go on in the background."""
-        self._sample()
+        self._safely(self._sample)
         self._thread.start()
 
     def stop(self) -> None:
@@ -67,29 +75,34 @@ class Telemetry:
         return readings | {Topic.INDEX: self._search.read_index(), Topic.SETTINGS: list_settings(self._database)}
 
     def _produce(self) -> None:
-        active: frozenset[str] = frozenset()
         next_sample, next_history = 0.0, 0.0
         while not self._stopping.wait(JOBS_SECONDS):
             now = time.monotonic()
-            try:
-                active = self._tell_ended_jobs(active)
-                if now >= next_sample:
-                    next_sample = now + SAMPLE_SECONDS
-                    self._sample()
-                if now >= next_history:
-                    next_history = now + samples.SAMPLE_SECONDS
-                    with self._database.write() as connection:
-                        samples.add_sample(connection, time.time())
-            except OperationalError as error:
-                log.warning("sampling_failed", error=str(error))
+            self._safely(self._tell_ended_jobs)
+            if now >= next_sample:
+                next_sample = now + SAMPLE_SECONDS
+                self._safely(self._sample)
+            if now >= next_history:
+                next_history = now + samples.SAMPLE_SECONDS
+                self._safely(self._write_history)
 
-    def _tell_ended_jobs(self, before: frozenset[str]) -> frozenset[str]:
+    def _safely(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except Exception as error:
+            log.warning("sampling_failed", exc_info=error)
+
+    def _tell_ended_jobs(self) -> None:
         with self._database.read() as connection:
             active = frozenset(job.job_id for job in jobs.list_active_jobs(connection))
-            reading = read_jobs(connection) if before - active else None
+            reading = read_jobs(connection) if self._active - active else None
         if reading is not None:
             self._feed.offer(Topic.JOBS, reading, at_once=True)
-        return active
+        self._active = active
+
+    def _write_history(self) -> None:
+        with self._database.write() as connection:
+            samples.add_sample(connection, time.time())
 
     def _sample(self) -> None:
         for topic, reading in self._read().items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lib.contract.states import Actual, Desired, Operation, WorkerRole
 from lib.service.config import Config
@@ -52,7 +54,7 @@ class OperationsProcess:
         self.heart.start()
         from lib.service.engine import Executor, JobQueue
         from lib.service.housekeeping import Housekeeping
-        from lib.service.operations import exports, imports, index
+        from lib.service.operations import exports, imports, index, snapshots, undo
         from lib.service.operations.runner import Runner
 
         runner = Runner(
@@ -62,18 +64,20 @@ class OperationsProcess:
             operations={
                 Operation.PREVIEW: imports.preview_import,
                 Operation.IMPORT: imports.apply_import,
+                Operation.UNDO: undo.undo_import,
                 Operation.EXPORT: exports.export_entries,
                 Operation.REFRESH: index.refresh_index,
                 Operation.REBUILD: index.rebuild_index,
+                Operation.SNAPSHOT: snapshots.take_snapshot,
             },
             wait_until_wanted=self._wait_until_wanted,
-            doing=self._say_doing,
+            doing=self._in_hand_while,
         )
         executor = Executor(self._database, worker_id=self.heart.worker_id, perform=runner.perform_job)
         executor.launch()
         self._say()
         queue = JobQueue(self._database)
-        house = Housekeeping(self._database, self._config, queue, executor, worker_id=self.heart.worker_id)
+        house = Housekeeping(self._database, self._config, queue, executor)
         try:
             while not self.heart.gone.wait(1.0):
                 self._say()
@@ -83,16 +87,21 @@ class OperationsProcess:
 
     def _wait_until_wanted(self, ended: Callable[[], bool]) -> None:
         """A paused operations worker begins no job; the ones it has taken from the engine wait here, still queued."""
-        while self.heart.desired is not Desired.RUNNING and not self.heart.gone.wait(0.5):
+        # When the process is about to end, a job must not begin either: it waits here for the end, and for the next life.
+        while self.heart.desired is not Desired.RUNNING or self.heart.gone.is_set():
+            time.sleep(0.5)
             if ended():
                 return
 
-    def _say_doing(self, what: str | None) -> None:
-        if what:
-            self._in_hand.append(what)
-        elif self._in_hand:
-            self._in_hand.pop(0)
+    @contextmanager
+    def _in_hand_while(self, what: str) -> Iterator[None]:
+        self._in_hand.append(what)
         self._say()
+        try:
+            yield
+        finally:
+            self._in_hand.remove(what)
+            self._say()
 
     def _say(self) -> None:
         idle = {Desired.RUNNING: Actual.IDLE, Desired.PAUSED: Actual.PAUSED, Desired.DRAINING: Actual.DRAINED}[self.heart.desired]

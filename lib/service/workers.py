@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 
 from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
-from lib.contract.operations import Reason
+from lib.contract.operations import Gate
 from lib.contract.states import Actual, Desired, FailureCause, WorkerRole
-from lib.contract.workers import Worker, WorkersReading
+from lib.contract.workers import Worker, WorkersReading, WorkerWish
 from lib.service import gate
 from lib.service.embedders import Embedder, EmbeddingFailed
 from lib.service.errors import GateRefused, ServiceError
@@ -71,6 +71,9 @@ class EmbeddingWorker:
         desired = self._heart.hear()
         if desired is not Desired.RUNNING:
             self._heart.say(Actual.PAUSED if desired is Desired.PAUSED else Actual.DRAINED)
+            return False
+        if self._heart.is_held():
+            self._heart.say(Actual.PAUSED, "standing still for a job")
             return False
         lease_id, batch = self._claim()
         if not batch:
@@ -188,31 +191,27 @@ def list_workers(database: Database) -> WorkersReading:
 
 
 _VERBS = {Desired.PAUSED: "pause_worker", Desired.RUNNING: "resume_worker", Desired.DRAINING: "drain_worker"}
-_SAME = {Desired.PAUSED: "paused", Desired.RUNNING: "wanted to run", Desired.DRAINING: "draining"}
 
 
-def set_desired(database: Database, worker_id: str, desired: Desired, *, reason: str, actor: str, request_id: str) -> Worker:
-    """What a person wants of one worker; 409 when it is so already, 404 when there is none."""
-    refusal = None
+def set_desired(database: Database, worker_id: str, desired: Desired, wish: WorkerWish, *, actor: str, request_id: str) -> Worker:
+    """What a person wants of one worker; 409 when it is so already or has changed since it was shown, 404 when there is none."""
     with database.write() as connection:
         worker = _find(connection, worker_id)
-        if worker.desired is desired:
-            by = f" by {worker.desired_by}" if worker.desired_by else ""
-            text = f"{worker_id} is {_SAME[desired]}{by} already."
-            refusal = gate.refuse(Reason.ALREADY_SO, text, holder=worker_id, since=worker.desired_since, link="/Workers")
-        _set(connection, worker, desired, reason=reason, actor=actor, request_id=request_id, refused=refusal is not None)
+        decision = gate.decide_wish(worker, desired, expected=wish.expected)
+        _set(connection, worker, desired, decision, reason=wish.reason, actor=actor, request_id=request_id)
         worker = _find(connection, worker_id)
-    if refusal:
-        raise GateRefused(refusal)
+    if not decision.allowed:
+        raise GateRefused(decision)
     return worker
 
 
-def set_desired_of_all(database: Database, desired: Desired, *, reason: str, actor: str, request_id: str) -> WorkersReading:
+def set_desired_of_all(database: Database, desired: Desired, wish: WorkerWish, *, actor: str, request_id: str) -> WorkersReading:
     """What a person wants of every embedding worker; those it is so of already are left as they are."""
     with database.write() as connection:
         for worker in rows.list_workers(connection, utc_now()):
-            if worker.role is WorkerRole.EMBEDDING and worker.desired is not desired:
-                _set(connection, worker, desired, reason=reason, actor=actor, request_id=request_id, refused=False)
+            decision = gate.decide_wish(worker, desired)
+            if worker.role is WorkerRole.EMBEDDING and decision.allowed:
+                _set(connection, worker, desired, decision, reason=wish.reason, actor=actor, request_id=request_id)
         return read_workers(connection)
 
 
@@ -223,8 +222,8 @@ def _find(connection: Connection, worker_id: str) -> Worker:
     raise ServiceError(ErrorCode.NOT_FOUND, f"No worker is called {worker_id}.")
 
 
-def _set(connection: Connection, worker: Worker, desired: Desired, *, reason: str, actor: str, request_id: str, refused: bool) -> None:
-    if not refused:
+def _set(connection: Connection, worker: Worker, desired: Desired, decision: Gate, *, reason: str, actor: str, request_id: str) -> None:
+    if decision.allowed:
         rows.set_desired(connection, worker.worker_id, desired=desired, by=actor, reason=reason, now=utc_now())
     record_action(
         connection,
@@ -233,6 +232,6 @@ def _set(connection: Connection, worker: Worker, desired: Desired, *, reason: st
         object_id=worker.worker_id,
         before={"desired": worker.desired},
         after={"desired": desired, "reason": reason},
-        outcome=f"refused: {Reason.ALREADY_SO}" if refused else "done",
+        outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
         request_id=request_id,
     )

@@ -97,6 +97,7 @@ class Comparison:
         row.errors = self._find_errors(record, key, text)
         entry_id, record_hash = self._known.get(key, (None, None))
         if row.errors:
+            row.key, row.text = key.replace("\x00", "␀"), text.replace("\x00", "␀")  # PostgreSQL keeps no NUL, not even to show it
             self.counts[Change.INVALID] += 1
             self._known.pop(key, None)  # a bad record still says that its entry is wanted: it must not be removed
             return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,10 +14,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from lib.contract.exports import ExportRequest
+from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.service.operations.comparison import restore_texts
 from lib.service.operations.runner import JobContext, OperationFailed
-from lib.service.sheets.cells import disarm
+from lib.service.sheets.cells import disarm, escape
 from lib.service.storage import entries, exports, plans
 from lib.service.storage.settings import get_setting
 
@@ -28,23 +30,25 @@ def export_entries(context: JobContext) -> dict[str, Any]:
 
 def _write_file(context: JobContext) -> dict[str, Any]:
     request = ExportRequest.model_validate(context.job.arguments)
-    export_id = str(UUID(context.job.job_id).hex)  # one file per job: a repeated step writes the same one
+    export_id = str(UUID(context.job.job_id).hex)  # one file per job: a repeated step makes it anew
     folder = context.config.exports_dir
-    building, path = folder / f"{export_id}.part", folder / f"{export_id}.csv"
+    for left_over in folder.glob(f"{export_id}.*.part"):  # of an attempt that died
+        left_over.unlink(missing_ok=True)
+    # Named by attempt: one that was fenced and wakes up must not write into the file of the next.
+    building = folder / f"{export_id}.{context.attempt}.part"
     try:
         rows = _write_rows(context, building, request)
-        building.replace(path)
+        return _publish(context, export_id, building, folder / f"{export_id}.csv", rows)
     finally:
         building.unlink(missing_ok=True)
-    return _register(context, export_id, path, rows)
 
 
 def _write_rows(context: JobContext, path: Path, request: ExportRequest) -> int:
-    safe: Callable[[str], str] = disarm if request.target.spreadsheet_safe else str
+    safe: Callable[[str], str] = disarm if request.target.spreadsheet_safe else escape
     with context.database.read() as connection:
         total = entries.count_entries(connection, request.filter.text)
         if not total:
-            raise OperationFailed("nothing_matches", "No entry matches the filter.", "Change the filter, or export everything.")
+            raise OperationFailed(JobFailure.NOTHING_MATCHES, "No entry matches the filter.", "Change the filter, or export everything.")
         key_name, text_names, field_names = _columns(context, connection)
         done = 0
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -52,11 +56,13 @@ def _write_rows(context: JobContext, path: Path, request: ExportRequest) -> int:
             writer.writerow([safe(name) for name in (key_name, *text_names, *field_names)])
             for page in entries.stream_entries(connection, request.filter.text):
                 for entry in page:
-                    texts = restore_texts(entry.texts, entry.text)
-                    cells = [entry.key, *(texts.get(n, "") for n in text_names), *(entry.fields.get(n, "") for n in field_names)]
+                    values = entry.fields | restore_texts(entry.texts, entry.text)
+                    cells = (entry.key, *(values.get(name, "") for name in (*text_names, *field_names)))
                     writer.writerow([safe(cell) for cell in cells])
                 done += len(page)
                 context.tell("writing", done, total)
+            file.flush()
+            os.fsync(file.fileno())
     return done
 
 
@@ -68,15 +74,20 @@ def _columns(context: JobContext, connection: Connection) -> tuple[str, list[str
     more_texts, more_fields = entries.list_columns(connection)
     texts.update(dict.fromkeys(more_texts))
     fields.update(dict.fromkeys(more_fields))
-    return mapping["key"], list(texts), [name for name in fields if name not in texts]
+    key = mapping["key"]
+    while key in texts or key in fields:  # an earlier import used the key's name for another column
+        key += " (key)"
+    return key, list(texts), [name for name in fields if name not in texts]
 
 
-def _register(context: JobContext, export_id: str, path: Path, rows: int) -> dict[str, Any]:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+def _publish(context: JobContext, export_id: str, building: Path, path: Path, rows: int) -> dict[str, Any]:
+    """Give the finished file its name, and say that it is there."""
+    with building.open("rb") as file:
+        sha256, size_bytes = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     now = utc_now()
     name = f"switchyard-export-{now:%Y-%m-%d-%H%M}.csv"
-    with context.database.write() as connection:
+    with context.write() as connection:
+        building.replace(path)
         keep_days = int(get_setting(connection, "export.keep_days"))
         exports.put_export(
             connection,
@@ -84,7 +95,7 @@ def _register(context: JobContext, export_id: str, path: Path, rows: int) -> dic
             job_id=context.job.job_id,
             name=name,
             rows=rows,
-            size_bytes=path.stat().st_size,
+            size_bytes=size_bytes,
             sha256=sha256,
             created_at=now,
             expires_at=now + timedelta(days=keep_days),

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from lib.contract.imports import HELD_REMOVALS_ABOVE, HELD_REMOVALS_RATIO, ColumnMapping, PlanCounts
-from lib.contract.jobs import JobError
+from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.states import Change, ImportMode, PlanState
 from lib.service.embedders import open_embedder
 from lib.service.operations.comparison import Comparison
-from lib.service.operations.runner import Cancelled, Fenced, JobContext, OperationFailed
+from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.sheets import csv_file
-from lib.service.storage import entries, plans
+from lib.service.storage import changes, entries, plans
 from lib.service.storage.counters import get_counters
-from lib.service.storage.jobs import is_owned
 
 #: Plan rows written at once.
 BATCH_ROWS = 5000
@@ -25,24 +25,10 @@ BATCH_ROWS = 5000
 
 def preview_import(context: JobContext) -> dict[str, Any]:
     """Make the plan; its counts are the job's result. A source that cannot be read fails plan and job alike."""
-    plan_id = context.job.arguments["plan_id"]
     try:
-        return context.step("build_plan", _build_plan, context, plan_id)
+        return context.step("build_plan", _build_plan, context, context.job.arguments["plan_id"])
     except csv_file.UnreadableSheet as error:
-        raise _fail_plan(context, plan_id, OperationFailed("unreadable_source", error.detail, error.action)) from error
-    except OperationFailed as failure:
-        raise _fail_plan(context, plan_id, failure) from failure
-    except Cancelled:
-        _fail_plan(context, plan_id, OperationFailed("cancelled", "The preview was cancelled.", "Preview the source again."))
-        raise
-
-
-def _fail_plan(context: JobContext, plan_id: str, failure: OperationFailed) -> OperationFailed:
-    error = JobError(code=failure.error.code, detail=failure.error.detail, action=failure.error.action)
-    with context.database.write() as connection:
-        plans.clear_plan_rows(connection, plan_id)
-        plans.update_plan(connection, plan_id, state=PlanState.FAILED, error=error.model_dump())
-    return failure
+        raise OperationFailed(JobFailure.UNREADABLE_SOURCE, error.detail, error.action) from error
 
 
 def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
@@ -50,7 +36,7 @@ def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     dialect = csv_file.detect_dialect(path)
     header = csv_file.read_header(path, dialect)
     _check_mapping(mapping, header)
-    with context.database.write() as connection:
+    with context.write() as connection:
         plans.clear_plan_rows(connection, plan_id)  # of an attempt that died half-way
     context.tell("reading the table")
     with context.database.read() as connection:
@@ -61,7 +47,7 @@ def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     _compare(context, plan_id, path, dialect, comparison)
     if not comparison.counts_of_records:
         raise OperationFailed(
-            "no_records",
+            JobFailure.NO_RECORDS,
             "The sheet has a header and no row below it. That is not read as “remove everything”.",
             "Check the file or the tab.",
         )
@@ -74,17 +60,17 @@ def _open_source(context: JobContext, plan_id: str) -> tuple[Path, ColumnMapping
     with context.database.read() as connection:
         plan = plans.get_plan(connection, plan_id)
     if plan is None:
-        raise OperationFailed("plan_missing", "The plan was removed before it was made.", "Preview the source again.")
+        raise OperationFailed(JobFailure.PLAN_MISSING, "The plan was removed before it was made.", "Preview the source again.")
     path = context.config.uploads_dir / plan.source["upload_id"]
     if not path.is_file():
-        raise OperationFailed("upload_missing", "The uploaded file is gone: it was removed by age.", "Upload the file again.")
+        raise OperationFailed(JobFailure.UPLOAD_MISSING, "The uploaded file is gone: it was removed by age.", "Upload the file again.")
     return path, ColumnMapping.model_validate(plan.mapping), ImportMode(plan.mode)
 
 
 def _check_mapping(mapping: ColumnMapping, header: list[str]) -> None:
     if missing := [name for name in (mapping.key, *mapping.text, *mapping.fields) if name not in header]:
         raise OperationFailed(
-            "columns_missing",
+            JobFailure.COLUMNS_MISSING,
             f"The sheet has no column called {', '.join(missing)}. It has: {', '.join(header)}.",
             "Map the columns again. If the sheet was restructured, check that it is the right one.",
         )
@@ -116,9 +102,7 @@ def _write_rows(context: JobContext, plan_id: str, comparison: Comparison, batch
         return
     with context.database.read() as connection:
         comparison.add_differences(connection, batch)
-    with context.database.write() as connection:
-        if not is_owned(connection, context.job.job_id, attempt=context.attempt):
-            raise Fenced
+    with context.write() as connection:
         plans.add_plan_rows(connection, [row.as_tuple(plan_id) for row in batch])
 
 
@@ -143,7 +127,7 @@ def _finish_plan(
     held = counts.removed if counts.removed > HELD_REMOVALS_ABOVE and counts.removed > HELD_REMOVALS_RATIO * table_size else 0
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with context.database.write() as connection:
+    with context.write() as connection:
         to_embed = plans.count_to_embed(connection, plan_id, open_embedder().fingerprint)
         plans.update_plan(
             connection,
@@ -162,37 +146,52 @@ def _finish_plan(
 
 def apply_import(context: JobContext) -> dict[str, Any]:
     """Write the plan into table and queue: all of it in one transaction, or none of it."""
-    return context.step("apply_plan", _apply_plan, context, context.job.arguments["plan_id"])
+    plan_id = context.job.arguments["plan_id"]
+    if _removes_entries(context, plan_id):
+        context.step("safety_snapshot", take_safety_snapshot, context, f"before import {context.job.job_id[:8]}")
+    return context.step("apply_plan", _apply_plan, context, plan_id)
+
+
+def _removes_entries(context: JobContext, plan_id: str) -> bool:
+    with context.database.read() as connection:
+        plan = plans.get_plan(connection, plan_id)
+    return plan is not None and plan.counts.get(Change.REMOVED, 0) > 0
 
 
 def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     with context.database.read() as connection:
         plan = plans.get_plan(connection, plan_id)
     if plan is None:
-        raise OperationFailed("plan_missing", "The plan is gone: it was removed by age.", "Preview the source again.")
+        raise OperationFailed(JobFailure.PLAN_MISSING, "The plan is gone: it was removed by age.", "Preview the source again.")
     if plan.applied_by_job == context.job.job_id:  # died between the commit and the checkpoint
-        return _result(plan, (context.job.result or {}))
+        return _result(plan, plan.applied)
     _check_source(context, plan)
-    changes = sum(plan.counts.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED))
-    fingerprint = open_embedder().fingerprint
-    context.tell("applying", 0, changes)
-    with context.database.write() as connection:
-        if not is_owned(connection, context.job.job_id, attempt=context.attempt):
-            raise Fenced
+    with context.hold_workers("while an import is applied"):
+        applied = _commit(context, plan, open_embedder().fingerprint)
+    context.say(
+        f"applied: {applied['new']:,} new, {applied['changed']:,} changed, {applied['removed']:,} removed; "
+        f"{applied['to_embed']:,} to embed, {applied['from_cache']:,} vectors known already"
+    )
+    return _result(plan, applied)
+
+
+def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
+    context.tell("applying", 0, sum(plan.counts.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED)))
+    with context.write() as connection:
         if get_counters(connection)["table_revision"] != plan.table_revision:
-            raise OperationFailed("plan_stale", "The table has changed since this plan was made.", "Preview the source again.")
+            raise OperationFailed(JobFailure.PLAN_STALE, "The table has changed since this plan was made.", "Preview the source again.")
         approved = context.job.arguments.get("approve_removals")
-        applied = entries.apply_plan(
+        applied = changes.apply_plan(
             connection,
-            plan_id=plan_id,
+            plan_id=plan.plan_id,
             job_id=context.job.job_id,
             with_removals=not plan.held_removals or approved is not None,
             fingerprint=fingerprint,
             now=utc_now(),
         )
-        plans.update_plan(connection, plan_id, state=PlanState.APPLIED, applied_by_job=context.job.job_id)
-    context.say(f"applied: {applied.new:,} new, {applied.changed:,} changed, {applied.removed:,} removed; {applied.to_embed:,} to embed")
-    return _result(plan, asdict(applied))
+        did = asdict(applied)
+        plans.update_plan(connection, plan.plan_id, state=PlanState.APPLIED, applied_by_job=context.job.job_id, applied=did)
+    return did
 
 
 def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:
@@ -205,4 +204,4 @@ def _check_source(context: JobContext, plan: Any) -> None:
     if path.is_file():  # removed by age is harmless: the plan's rows are what is applied
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != plan.source_sha256:
-                raise OperationFailed("plan_stale", "The uploaded file has changed since this plan was made.", "Preview it again.")
+                raise OperationFailed(JobFailure.PLAN_STALE, "The uploaded file has changed since this plan was made.", "Preview it again.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from lib.contract.jobs import JobFailure
 from lib.service.embedders import Embedder, open_embedder
 from lib.service.index.build import build_index, update_index
 from lib.service.index.factory import choose_factory
@@ -65,7 +66,7 @@ def _rebuild(context: JobContext) -> dict[str, Any]:
         upto = get_counters(connection)["revision"]
         total = embeddings.count_embeddings(connection, embedder.fingerprint)
         if not total:
-            raise OperationFailed("nothing_to_index", "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
+            raise OperationFailed(JobFailure.NOTHING_TO_INDEX, "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
         began = time.monotonic()
         index = build_index(
             embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=0, upto=upto),
@@ -91,7 +92,7 @@ def _publish(
             based_on=based_on,
         )
     except Superseded as superseded:
-        raise OperationFailed("superseded", str(superseded), "Nothing is lost: the next refresh takes it up.") from superseded
+        raise OperationFailed(JobFailure.SUPERSEDED, str(superseded), "Nothing is lost: the next refresh takes it up.") from superseded
     generations.sweep()
     return _result(manifest)
 

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
-from lib.contract.jobs import Job, JobError, Progress
+from lib.contract.jobs import JOB_FAILURES, Job, JobError, JobFailure, Progress
 from lib.contract.model import utc_now
+from lib.contract.operations import TIMEOUT_SECONDS
 from lib.contract.states import JobState, Operation
 from lib.service.config import Config
 from lib.service.engine import Answer, run_step
+from lib.service.storage import holds
 from lib.service.storage import jobs as rows
 from lib.service.storage.audit import record_action
+from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 
 log = structlog.get_logger("operations")
 
 #: A job that killed its worker this often is not tried again.
 MAX_ATTEMPTS = 5
+#: How long a job waits for workers to finish the batch in hand before it goes on without them.
+HOLD_WAIT_SECONDS = 10.0
 #: A running job tells how far it is at least this often while it works.
 PROGRESS_SECONDS = 0.5
+
+
+#: name, function, arguments → what the function answers, remembered over restarts; tests call the function and no more.
+Checkpoint = Callable[..., Any]
 
 
 class Cancelled(Exception):
@@ -37,9 +49,12 @@ class Fenced(Exception):
 class OperationFailed(Exception):
     """The operation cannot be done, for a reason a person can act on."""
 
-    def __init__(self, code: str, detail: str, action: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, code: JobFailure, detail: str, action: str = "") -> None:
+        super().__init__(code, detail, action)  # all of them: a checkpoint pickles the exception, and a restart rebuilds it from these
         self.error = JobError(code=code, detail=detail, action=action)
+
+    def __str__(self) -> str:
+        return self.error.detail
 
 
 @dataclass
@@ -50,6 +65,7 @@ class JobContext:
     attempt: int
     database: Database
     config: Config
+    checkpoint: Checkpoint = run_step
     _phase: str = ""
     _phase_began: float = 0.0
     _told: float = field(default=0.0, repr=False)
@@ -62,6 +78,8 @@ class JobContext:
         if now - self._told < PROGRESS_SECONDS and done != total:
             return
         self._told = now
+        if (utc_now() - (self.job.started_at or utc_now())).total_seconds() > TIMEOUT_SECONDS[self.job.operation]:
+            raise _timed_out(self.job.operation)
         elapsed = now - self._phase_began
         rate = done / elapsed if done and elapsed > 0.2 else None
         progress = Progress(
@@ -84,9 +102,54 @@ class JobContext:
         with self.database.write() as connection:
             rows.add_log_line(connection, self.job.job_id, level=level, message=message, now=utc_now())
 
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction of this attempt; Fenced when another has taken the job over, or it has ended."""
+        with self.database.write() as connection:
+            if not rows.is_owned(connection, self.job.job_id, attempt=self.attempt):
+                raise Fenced
+            yield connection
+
+    @contextmanager
+    def hold_workers(self, reason: str) -> Iterator[None]:
+        """Embedding workers stand still inside; what people want of them is untouched, and counts again afterwards."""
+        job_id = self.job.job_id
+        with self.write() as connection:  # not of a fenced attempt: nobody would ever release its hold
+            holds.take_hold(connection, job_id=job_id, operation=self.job.operation, reason=reason, now=utc_now())
+        try:
+            self._wait_for_workers()
+            yield
+        finally:
+            with self.database.write() as connection:
+                holds.release_hold(connection, job_id)
+
+    def _wait_for_workers(self) -> None:
+        """Until no worker has a batch in hand. A dead one's lease is not waited for: it is fenced by the content hash."""
+        deadline = time.monotonic() + HOLD_WAIT_SECONDS
+        while time.monotonic() < deadline:
+            with self.database.read() as connection:
+                if not get_counters(connection)["leased"]:
+                    return
+            self.tell("waiting for the workers to stand still")
+            time.sleep(0.05)
+
     def step(self, name: str, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """A checkpoint of the engine; see ``engine.run_step``."""
-        return run_step(name, function, *arguments)
+        answer: Answer = self.checkpoint(name, function, *arguments)
+        return answer
+
+
+def _timed_out(operation: Operation) -> OperationFailed:
+    minutes = TIMEOUT_SECONDS[operation] // 60
+    detail = f"It ran longer than the {minutes} minutes this operation may take, so it was stopped and its lock freed."
+    return OperationFailed(JobFailure.TIMED_OUT, detail, "Start it again; if it needs this long every time, work in smaller parts.")
+
+
+def _error_of(unexpected: Exception) -> JobError:
+    if isinstance(unexpected, OSError) and unexpected.errno == errno.ENOSPC:
+        return JobError(code=JobFailure.NO_SPACE, detail=JOB_FAILURES[JobFailure.NO_SPACE], action="Free some space, then start it again.")
+    detail = f"{type(unexpected).__name__}: {unexpected}"[:500]
+    return JobError(code=JobFailure.UNEXPECTED, detail=detail, action="Try again; the log has the details.")
 
 
 Perform = Callable[[JobContext], dict[str, Any]]
@@ -103,9 +166,10 @@ class Runner:
         worker_id: str,
         operations: dict[Operation, Perform],
         wait_until_wanted: Callable[[Callable[[], bool]], None],
-        doing: Callable[[str | None], None],
+        doing: Callable[[str], AbstractContextManager[None]],
+        checkpoint: Checkpoint = run_step,
     ) -> None:
-        self._database, self._config, self._worker_id = database, config, worker_id
+        self._database, self._config, self._worker_id, self._checkpoint = database, config, worker_id, checkpoint
         self._operations = operations
         self._wait_until_wanted, self._doing = wait_until_wanted, doing
 
@@ -115,11 +179,8 @@ class Runner:
         context = self._begin(job_id)
         if context is None:
             return
-        self._doing(f"{context.job.operation} {job_id[:8]}")
-        try:
+        with self._doing(f"{context.job.operation} {job_id[:8]}"):
             self._perform(context)
-        finally:
-            self._doing(None)
 
     def _ended(self, job_id: str) -> bool:
         with self._database.read() as connection:
@@ -134,10 +195,10 @@ class Runner:
                 return None
             words = f"{self._worker_id} began" if attempt == 1 else f"{self._worker_id} takes it up again (attempt {attempt})"
             rows.add_log_line(connection, job_id, level="info", message=words, now=utc_now())
-        context = JobContext(job=job, attempt=attempt, database=self._database, config=self._config)
+        context = JobContext(job=job, attempt=attempt, database=self._database, config=self._config, checkpoint=self._checkpoint)
         if attempt > MAX_ATTEMPTS:
             detail = f"Its worker died {attempt - 1} times."
-            error = JobError(code="worker_lost", detail=detail, action="Start it again, or look at its log.")
+            error = JobError(code=JobFailure.WORKER_LOST, detail=detail, action="Start it again, or look at its log.")
             self._end(context, JobState.INTERRUPTED, error=error)
             return None
         return context
@@ -155,10 +216,7 @@ class Runner:
             self._end(context, JobState.FAILED, error=failure.error)
         except Exception as unexpected:
             log.error("operation_crashed", job_id=context.job.job_id, exc_info=unexpected)
-            error = JobError(
-                code="unexpected", detail=f"{type(unexpected).__name__}: {unexpected}"[:500], action="Try again; the log has the details."
-            )
-            self._end(context, JobState.FAILED, error=error)
+            self._end(context, JobState.FAILED, error=_error_of(unexpected))
 
     def _end(self, context: JobContext, state: JobState, *, result: dict[str, Any] | None = None, error: JobError | None = None) -> None:
         job_id, told = context.job.job_id, error.model_dump() if error else None

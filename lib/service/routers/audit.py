@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from lib.contract.audit import AuditPage
 from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
+from lib.service import audit
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.routers.deps import Cursor, Limit, ServicesDep, Viewer, problems
 from lib.service.storage.audit import list_actions
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
+
+
+@router.get("/file", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}, "description": "All of it as CSV."}})
+def download_audit(
+    _: Viewer, services: ServicesDep, ticket: Annotated[str | None, Query(description="instead of a token, for links")] = None
+) -> StreamingResponse:
+    """Every action that is kept, newest first, safe to open in a spreadsheet."""
+    del ticket  # looked at by the guard
+    headers = {"Content-Disposition": f'attachment; filename="switchyard-audit-{utc_now():%Y-%m-%d}.csv"'}
+    return StreamingResponse(audit.write_csv(services.database), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("", responses=problems(ErrorCode.BAD_CURSOR))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request
 
 from lib.contract.errors import ERRORS, ErrorCode, Problem
 from lib.contract.states import Role
@@ -64,9 +64,3 @@ def problems(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
 EVERYWHERE = problems(
     ErrorCode.UNAUTHENTICATED, ErrorCode.BAD_TOKEN, ErrorCode.BAD_TICKET, ErrorCode.FORBIDDEN, ErrorCode.BAD_HOST, ErrorCode.INVALID
 )
-
-
-def point_to_job(response: Response, job_id: str) -> None:
-    """202: where the job is, and when to look again."""
-    response.headers["Location"] = f"/api/jobs/{job_id}"
-    response.headers["Retry-After"] = "1"

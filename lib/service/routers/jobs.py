@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from lib.contract.errors import ErrorCode
 from lib.contract.jobs import Job, JobLog, JobPage
@@ -22,13 +25,17 @@ def list_jobs(
     services: ServicesDep,
     operation: Operation | None = None,
     state: JobState | None = None,
+    requested_by: Annotated[str | None, Query(max_length=200)] = None,
+    since: Annotated[AwareDatetime | None, Query(description="only jobs created at or after this instant")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobPage:
     """Jobs, newest first."""
     before = decode_cursor(cursor, int)[0] if cursor else None
     with services.database.read() as connection:
-        page = rows.list_jobs(connection, operation=operation, state=state, before=before, limit=limit + 1)
+        page = rows.list_jobs(
+            connection, operation=operation, state=state, requested_by=requested_by, since=since, before=before, limit=limit + 1
+        )
     more = encode_cursor(page[limit - 1][0]) if len(page) > limit else None
     return JobPage(items=[job for _, job in page[:limit]], next_cursor=more, taken_at=utc_now())
 

@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from lib.contract.errors import ErrorCode
 from lib.contract.exports import ExportRequest
-from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest
-from lib.contract.operations import EmptyRequest, OperationsReading, Started
+from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
+from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
 from lib.contract.states import Operation
-from lib.service import jobs, plans
-from lib.service.routers.deps import IdempotencyKey, Operator, RequestId, ServicesDep, Viewer, point_to_job, problems
+from lib.service import jobs, plans, undo
+from lib.service.intentions import start_or_wait
+from lib.service.jobs import Start
+from lib.service.routers.deps import Cursor, IdempotencyKey, Limit, Operator, RequestId, ServicesDep, Viewer, problems
 from lib.service.security import Identity
 from lib.service.services import Services
 
 router = APIRouter(prefix="/api/operations", tags=["operations"])
 
 _REFUSALS = problems(ErrorCode.REFUSED, ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.CROSS_SITE)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a start is asked for: once only, and now or when the gate opens."""
+
+    key: str | None
+    when_free: bool
+
+    def start(self, operation: Operation, arguments: dict[str, Any], who: Identity, request_id: str) -> Start:
+        """The start of one operation, asked for like this."""
+        return Start(
+            operation=operation,
+            arguments=arguments,
+            actor=who.actor,
+            request_id=request_id,
+            idempotency_key=self.key,
+            when_free=self.when_free,
+        )
+
+
+def _how(
+    key: IdempotencyKey = None,
+    when_free: Annotated[bool, Query(description="if another operation is in the way, start by itself when it ends")] = False,
+) -> _How:
+    return _How(key, when_free)
+
+
+HowToStart = Annotated[_How, Depends(_how)]
 
 
 @router.get("")
@@ -36,44 +68,81 @@ def preview_import(body: PreviewRequest, response: Response, who: Operator, serv
     return PlanStarted(plan_id=plan_id)
 
 
-@router.post("/import", status_code=202, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND))
+@router.post("/import", status_code=202, response_model_exclude_none=True, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND))
 def start_import(
-    body: ImportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, key: IdempotencyKey = None
+    body: ImportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
     """Apply exactly one plan."""
-    job_id = plans.start_import(services.database, services.queue, body, actor=who.actor, request_id=request_id, idempotency_key=key)
-    point_to_job(response, job_id)
-    return Started(job_id=job_id)
+    started = plans.start_import(
+        services.database, services.queue, body, actor=who.actor, request_id=request_id, idempotency_key=how.key, when_free=how.when_free
+    )
+    return _point(response, started)
 
 
-@router.post("/export", status_code=202, responses=_REFUSALS)
+@router.get("/import/{job_id}/undo", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.BAD_CURSOR))
+def get_undo(job_id: str, _: Viewer, services: ServicesDep, limit: Limit = 50, cursor: Cursor = None) -> UndoReport:
+    """What taking this import back would do with each row, or has done."""
+    return undo.get_undo(services.database, job_id, limit=limit, cursor=cursor)
+
+
+@router.post(
+    "/import/{job_id}/undo", status_code=202, response_model_exclude_none=True, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND)
+)
+def start_undo(
+    job_id: str, body: EmptyRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Take back what one import did, where nobody has changed it since."""
+    del body
+    started = undo.start_undo(
+        services.database,
+        services.queue,
+        job_id,
+        actor=who.actor,
+        request_id=request_id,
+        idempotency_key=how.key,
+        when_free=how.when_free,
+    )
+    return _point(response, started)
+
+
+@router.post("/export", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
 def start_export(
-    body: ExportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, key: IdempotencyKey = None
+    body: ExportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
     """Write entries to a file."""
-    return _start(services, response, Operation.EXPORT, body.model_dump(mode="json"), who, request_id, key)
+    return _start(services, response, how.start(Operation.EXPORT, body.model_dump(mode="json"), who, request_id))
 
 
-@router.post("/refresh", status_code=202, responses=_REFUSALS)
+@router.post("/refresh", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
 def start_refresh(
-    body: EmptyRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, key: IdempotencyKey = None
+    body: EmptyRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
     """Bring the index up to date with the vectors that changed."""
-    return _start(services, response, Operation.REFRESH, body.model_dump(), who, request_id, key)
+    return _start(services, response, how.start(Operation.REFRESH, body.model_dump(), who, request_id))
 
 
-@router.post("/rebuild", status_code=202, responses=_REFUSALS)
+@router.post("/rebuild", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
 def start_rebuild(
-    body: EmptyRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, key: IdempotencyKey = None
+    body: EmptyRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
     """Build a full new generation of the index."""
-    return _start(services, response, Operation.REBUILD, body.model_dump(), who, request_id, key)
+    return _start(services, response, how.start(Operation.REBUILD, body.model_dump(), who, request_id))
 
 
-def _start(
-    services: Services, response: Response, operation: Operation, arguments: dict[str, Any], who: Identity, request_id: str, key: str | None
+@router.post("/snapshot", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
+def start_snapshot(
+    body: SnapshotRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
-    start = jobs.Start(operation=operation, arguments=arguments, actor=who.actor, request_id=request_id, idempotency_key=key)
-    job_id = jobs.start_job(services.database, services.queue, start)
-    point_to_job(response, job_id)
-    return Started(job_id=job_id)
+    """Save a copy of the served generation."""
+    return _start(services, response, how.start(Operation.SNAPSHOT, body.model_dump(), who, request_id))
+
+
+def _start(services: Services, response: Response, start: Start) -> Started:
+    return _point(response, start_or_wait(services.database, services.queue, start, when_free=start.when_free))
+
+
+def _point(response: Response, started: Started) -> Started:
+    """202: where the job is, or the intention that waits to start it, and when to look again."""
+    response.headers["Location"] = f"/api/jobs/{started.job_id}" if started.job_id else f"/api/intentions/{started.intention_id}"
+    response.headers["Retry-After"] = "1"
+    return started

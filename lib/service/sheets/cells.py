@@ -24,8 +24,13 @@ def disarm(cell: str) -> str:
     return f"'{cell}" if runs and not (bare == cell and _NUMBER.match(cell)) else cell
 
 
+def escape(cell: str) -> str:
+    """``cell`` as it is, for machines; only text that looks disarmed gets its apostrophe, which the import takes away again."""
+    return cell if rearm(cell) == cell else f"'{cell}"
+
+
 def rearm(cell: str) -> str:
-    """What :func:`disarm` was given."""
+    """What :func:`disarm` or :func:`escape` was given."""
     if not cell.startswith("'"):
         return cell
     bare = cell[1:]

@@ -70,10 +70,9 @@ def _not_text(encoding: str, error: UnicodeError) -> UnreadableSheet:
 
 
 def _detect_delimiter(head: str) -> str:
-    header = next(csv.reader(io.StringIO(head.splitlines()[0] if head.splitlines() else ""), delimiter="\x1f"), [""])[0]
-    counts = {delimiter: header.count(delimiter) for delimiter in DELIMITERS}
-    best = max(counts, key=lambda delimiter: counts[delimiter])
-    return best if counts[best] else ","
+    """The one that makes the most columns of the header; what stands inside quotation marks does not count."""
+    widths = {delimiter: len(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), [])) for delimiter in DELIMITERS}
+    return max(widths, key=lambda delimiter: widths[delimiter])
 
 
 def read_header(path: Path, dialect: Dialect) -> list[str]:
@@ -84,8 +83,8 @@ def read_header(path: Path, dialect: Dialect) -> list[str]:
 
 
 def check_header(cells: list[str]) -> list[str]:
-    """The header's names, trimmed, if each is there and unique."""
-    names = [cell.strip() for cell in cells]
+    """The header's names, trimmed and re-armed, if each is there and unique."""
+    names = [rearm(cell.strip()) for cell in cells]
     while names and not names[-1]:
         names.pop()
     if not names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,11 @@ def record_action(
             request_id=request_id,
         )
     )
+
+
+def forget_old(connection: Connection, before: datetime) -> None:
+    """Drop actions by age."""
+    connection.execute(sa.delete(schema.audit).where(schema.audit.c.at < before))
 
 
 def list_actions(connection: Connection, *, before: int | None, limit: int) -> list[AuditEntry]:

@@ -1,16 +1,14 @@
-"""The table: reading entries, and applying one plan to it in one transaction."""
+"""Reading the table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from lib.service.storage.counters import add_to_counters, next_revision
 from lib.service.storage.schema import entries, items
 
 _PAGE = 2000
@@ -20,6 +18,15 @@ def hashes_by_key(connection: Connection) -> dict[str, tuple[int, bytes]]:
     """Key → (entry_id, record hash) of the whole table: about 200 bytes an entry."""
     rows = connection.execute(sa.select(entries.c.key, entries.c.entry_id, entries.c.record_hash)).yield_per(_PAGE)
     return {row.key: (row.entry_id, bytes(row.record_hash)) for row in rows}
+
+
+def hash_table(connection: Connection) -> str:
+    """sha256 over (entry_id, record hash) of the whole table in the order of ids: equal exactly when the tables are."""
+    digest = sha256()
+    rows = connection.execute(sa.select(entries.c.entry_id, entries.c.record_hash).order_by(entries.c.entry_id)).yield_per(_PAGE)
+    for row in rows:
+        digest.update(row.entry_id.to_bytes(8, "little") + row.record_hash)
+    return digest.hexdigest()
 
 
 def get_entries(connection: Connection, entry_ids: list[int]) -> dict[int, sa.Row[Any]]:
@@ -66,77 +73,3 @@ def list_columns(connection: Connection) -> tuple[list[str], list[str]]:
         keys = "SELECT DISTINCT j.key FROM entries, json_object_keys(entries.{column}) AS j(key) ORDER BY j.key"
     texts, fields = (connection.execute(sa.text(keys.format(column=column))).scalars() for column in ("texts", "fields"))
     return list(texts), list(fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What one plan did to the table and the queue."""
-
-    new: int
-    changed: int
-    removed: int
-    to_embed: int
-    from_cache: int
-
-
-_INSERT_NEW = """
-INSERT INTO entries (key, text, texts, fields, content_hash, record_hash, import_id, created_at, updated_at)
-SELECT key, text, texts, fields, content_hash, record_hash, :job_id, :now, :now
-FROM plan_rows WHERE plan_id = :plan_id AND change = 'new' ORDER BY position
-"""
-_UPDATE_CHANGED = """
-UPDATE entries SET text = p.text, texts = p.texts, fields = p.fields, content_hash = p.content_hash,
-  record_hash = p.record_hash, import_id = :job_id, updated_at = :now
-FROM plan_rows p WHERE p.plan_id = :plan_id AND p.change = 'changed' AND p.entry_id = entries.entry_id
-"""
-# Removals that were held and not approved stay in the table: with_removals is 0 then.
-_REMOVED = "SELECT entry_id FROM plan_rows WHERE plan_id = :plan_id AND change = 'removed' AND :with_removals = 1"
-_TOUCHED = "SELECT entry_id FROM entries WHERE import_id = :job_id"
-_REMEMBER_REMOVALS = f"INSERT INTO removals (entry_id, revision) SELECT entry_id, :revision FROM ({_REMOVED}) gone"  # noqa: S608 - constants
-_DELETE_REMOVED = f"DELETE FROM entries WHERE entry_id IN ({_REMOVED})"  # noqa: S608
-_COUNT_QUEUED = f"SELECT state, COUNT(*) AS n FROM items WHERE entry_id IN ({_TOUCHED} UNION ALL {_REMOVED}) GROUP BY state"  # noqa: S608
-_DEQUEUE = f"DELETE FROM items WHERE entry_id IN ({_TOUCHED} UNION ALL {_REMOVED})"  # noqa: S608
-_TAKE_FROM_CACHE = """
-INSERT INTO embeddings (entry_id, content_hash, fingerprint, revision, embedded_at)
-SELECT e.entry_id, e.content_hash, v.fingerprint, :revision, :now FROM entries e
-JOIN vectors v ON v.content_hash = e.content_hash AND v.fingerprint = :fingerprint
-LEFT JOIN embeddings m ON m.entry_id = e.entry_id
-WHERE e.import_id = :job_id AND (m.entry_id IS NULL OR m.content_hash <> e.content_hash OR m.fingerprint <> v.fingerprint)
-ON CONFLICT (entry_id) DO UPDATE SET content_hash = excluded.content_hash, fingerprint = excluded.fingerprint,
-  revision = excluded.revision, embedded_at = excluded.embedded_at
-"""
-_ENQUEUE = """
-INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at)
-SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now FROM entries e
-LEFT JOIN embeddings m ON m.entry_id = e.entry_id AND m.content_hash = e.content_hash AND m.fingerprint = :fingerprint
-WHERE e.import_id = :job_id AND m.entry_id IS NULL ORDER BY e.entry_id
-"""
-
-
-def apply_plan(connection: Connection, *, plan_id: str, job_id: str, with_removals: bool, fingerprint: str, now: datetime) -> Applied:
-    """Write the plan's rows into the table and the queue. All of it is in the caller's one transaction, or none of it."""
-    revision = next_revision(connection)
-    values = {
-        "plan_id": plan_id,
-        "job_id": job_id,
-        "with_removals": int(with_removals),
-        "fingerprint": fingerprint,
-        "revision": revision,
-        "now": now.timestamp(),
-    }
-
-    def run(statement: str) -> int:
-        return connection.execute(sa.text(statement), values).rowcount
-
-    new = run(_INSERT_NEW)
-    changed = run(_UPDATE_CHANGED)
-    queued = {row.state: row.n for row in connection.execute(sa.text(_COUNT_QUEUED), values)}
-    run(_DEQUEUE)
-    run(_REMEMBER_REMOVALS)
-    removed = run(_DELETE_REMOVED)
-    from_cache = run(_TAKE_FROM_CACHE)
-    to_embed = run(_ENQUEUE)
-    next_revision(connection, "table_revision")
-    add_to_counters(connection, **{state: -count for state, count in queued.items()})
-    add_to_counters(connection, entries=new - removed, pending=to_embed, arrived_total=to_embed)
-    return Applied(new=new, changed=changed, removed=removed, to_embed=to_embed, from_cache=from_cache)

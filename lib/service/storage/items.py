@@ -169,24 +169,26 @@ def _selected(entry_ids: Sequence[int] | None, cause: str | None, parameters: di
 
 
 def retry_failed(connection: Connection, *, entry_ids: Sequence[int] | None, cause: str | None, now: float) -> int:
-    """Failed and discarded items of the selection wait again with fresh attempts; answers how many."""
-    return _move_failed(connection, ItemState.PENDING, entry_ids, cause, now)
+    """Failed items of the selection wait again with fresh attempts, and discarded ones that are named; answers how many."""
+    done = _move(connection, ItemState.FAILED, ItemState.PENDING, entry_ids, cause, now)
+    # "All that failed" does not mean those a person gave up on.
+    return done + (_move(connection, ItemState.DISCARDED, ItemState.PENDING, entry_ids, cause, now) if entry_ids is not None else 0)
 
 
 def discard_failed(connection: Connection, *, entry_ids: Sequence[int] | None, cause: str | None, now: float) -> int:
     """Failed items of the selection are given up on; answers how many."""
-    return _move_failed(connection, ItemState.DISCARDED, entry_ids, cause, now)
+    return _move(connection, ItemState.FAILED, ItemState.DISCARDED, entry_ids, cause, now)
 
 
-def _move_failed(connection: Connection, to: ItemState, entry_ids: Sequence[int] | None, cause: str | None, now: float) -> int:
-    parameters: dict[str, Any] = {"to": to.value, "now": now}
+def _move(connection: Connection, from_: ItemState, to: ItemState, entry_ids: Sequence[int] | None, cause: str | None, now: float) -> int:
+    parameters: dict[str, Any] = {"from": from_.value, "to": to.value, "now": now}
     wanted = _selected(entry_ids, cause, parameters, connection.dialect.name)
     statement = sa.text(
         "UPDATE items SET state = :to, attempts = 0, available_at = :now, leased_by = NULL "  # noqa: S608
-        f"WHERE state = 'failed'{wanted}"
+        f"WHERE state = :from{wanted}"
     )
     moved = connection.execute(statement, parameters).rowcount
-    add_to_counters(connection, failed=-moved, **{to.value: moved})
+    add_to_counters(connection, **{from_.value: -moved, to.value: moved})
     return moved
 
 

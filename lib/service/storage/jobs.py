@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 from lib.contract.jobs import Job, LogLine, Progress
 from lib.contract.states import JobState, Operation
 from lib.service.storage import schema
+from lib.service.storage.plans import fail_unfinished_plan
 from lib.service.storage.schema import jobs, locks
 
 _ACTIVE = ("queued", "running")
+_AGAIN = "Preview the source again."
 
 
 def _job(row: sa.Row[Any]) -> Job:
@@ -38,7 +40,14 @@ def get_job(connection: Connection, job_id: str) -> Job | None:
 
 
 def list_jobs(
-    connection: Connection, *, operation: str | None = None, state: str | None = None, before: int | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    operation: str | None = None,
+    state: str | None = None,
+    requested_by: str | None = None,
+    since: datetime | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> list[tuple[int, Job]]:
     """(seq, job), newest first."""
     query = sa.select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
@@ -46,6 +55,10 @@ def list_jobs(
         query = query.where(jobs.c.operation == operation)
     if state:
         query = query.where(jobs.c.state == state)
+    if requested_by:
+        query = query.where(jobs.c.requested_by == requested_by)
+    if since:
+        query = query.where(jobs.c.created_at >= since)
     if before:
         query = query.where(jobs.c.seq < before)
     return [(row.seq, _job(row)) for row in connection.execute(query)]
@@ -109,14 +122,22 @@ def end_job(
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
 ) -> bool:
-    """Write how it ended and free its lock, once; False when it had ended already or another attempt owns it."""
+    """Write how it ended and free what it held, once; False when it had ended already or another attempt owns it."""
     statement = sa.update(jobs).where(jobs.c.job_id == job_id, jobs.c.state.in_(_ACTIVE))
     if attempt is not None:
         statement = statement.where(jobs.c.attempt == attempt)
     ended = connection.execute(statement.values(state=state, finished_at=now, result=result, error=error)).rowcount
     if ended:
         connection.execute(sa.delete(locks).where(locks.c.job_id == job_id))
+        connection.execute(sa.delete(schema.holds).where(schema.holds.c.job_id == job_id))
+        # A preview that ends without a plan must not leave one that is being made for ever.
+        fail_unfinished_plan(connection, job_id, error=error or {"code": state, "detail": f"The preview is {state}.", "action": _AGAIN})
     return bool(ended)
+
+
+def amend_result(connection: Connection, job_id: str, result: dict[str, Any]) -> None:
+    """Add to what an ended job says of itself."""
+    connection.execute(sa.update(jobs).where(jobs.c.job_id == job_id).values(result=result))
 
 
 def take_lock(connection: Connection, *, job_id: str, operation: Operation, now: datetime) -> None:
@@ -138,6 +159,15 @@ def list_log_lines(connection: Connection, job_id: str, *, limit: int = 500) -> 
     """The tail of the job's log, oldest line first."""
     query = sa.select(schema.job_log).where(schema.job_log.c.job_id == job_id).order_by(schema.job_log.c.line_id.desc()).limit(limit)
     return [LogLine(at=row.at, level=row.level, message=row.message) for row in reversed(connection.execute(query).all())]
+
+
+def forget_old(connection: Connection, *, jobs_before: datetime, keys_before: datetime) -> list[str]:
+    """Drop ended jobs (their logs with them) and idempotency keys by age; answers the ids of the jobs."""
+    ended = jobs.c.state.not_in(_ACTIVE) & (jobs.c.created_at < jobs_before)
+    old = list(connection.execute(sa.select(jobs.c.job_id).where(ended)).scalars())
+    connection.execute(sa.delete(jobs).where(ended))
+    connection.execute(sa.delete(schema.idempotency).where(schema.idempotency.c.created_at < keys_before))
+    return old
 
 
 def find_idempotent_start(connection: Connection, *, key: str, actor: str) -> sa.Row[Any] | None:

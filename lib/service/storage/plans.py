@@ -45,6 +45,13 @@ def update_plan(connection: Connection, plan_id: str, **values: Any) -> None:
     connection.execute(sa.update(plans).where(plans.c.plan_id == plan_id).values(**values))
 
 
+def fail_unfinished_plan(connection: Connection, job_id: str, *, error: dict[str, Any]) -> None:
+    """The job that was making a plan has ended: if the plan is not ready, it has failed."""
+    unfinished = (plans.c.job_id == job_id, plans.c.state == PlanState.BUILDING)
+    connection.execute(sa.delete(plan_rows).where(plan_rows.c.plan_id.in_(sa.select(plans.c.plan_id).where(*unfinished))))
+    connection.execute(sa.update(plans).where(*unfinished).values(state=PlanState.FAILED, error=error))
+
+
 def clear_plan_rows(connection: Connection, plan_id: str) -> None:
     """Forget the rows of an earlier attempt."""
     connection.execute(sa.delete(plan_rows).where(plan_rows.c.plan_id == plan_id))

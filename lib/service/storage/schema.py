@@ -90,6 +90,7 @@ plans = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("applied_by_job", String(32)),
+    Column("applied", Json),  # what applying it did, written in the same transaction
 )
 
 plan_rows = Table(
@@ -182,6 +183,24 @@ queue_samples = Table(
     Column("embedded_total", BigInteger, nullable=False),
 )
 
+# What each import found in its place, so that it can be taken back; null columns: there was nothing.
+import_changes = Table(
+    "import_changes",
+    metadata,
+    Column("job_id", String(32), primary_key=True),
+    Column("entry_id", BigId, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("change", String(16), nullable=False),
+    Column("after_hash", LargeBinary(16)),  # the record hash the import left; null when it removed the entry
+    Column("text", Text),
+    Column("texts", Json),
+    Column("fields", Json),
+    Column("content_hash", LargeBinary(16)),
+    Column("record_hash", LargeBinary(16)),
+    Column("created_at", Instant),
+    Column("outcome", String(16)),  # what the undo did; null while there was none
+)
+
 # --- who works, on what, and who asked -------------------------------------------------------------------------------
 
 jobs = Table(
@@ -213,6 +232,30 @@ locks = Table(
     Column("since", Instant, nullable=False),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("operation", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+)
+
+intentions = Table(
+    "intentions",
+    metadata,
+    Column("intention_id", String(32), primary_key=True),
+    Column("operation", String(16), nullable=False),
+    Column("arguments", Json, nullable=False),
+    Column("request_sha256", String(64), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("job_id", String(32)),
+    Column("detail", Text),
+)
+
 job_log = Table(
     "job_log",
     metadata,
@@ -234,6 +277,24 @@ exports = Table(
     Column("sha256", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("snapshot_id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("vectors", Integer, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("embedder", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("taken_at", Instant, nullable=False, index=True),
+    Column("taken_by", Text, nullable=False),
+    Column("job_id", String(32), nullable=False),
+    Column("automatic", Boolean, nullable=False),
 )
 
 workers = Table(

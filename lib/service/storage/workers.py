@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from lib.contract.states import Actual, Desired, WorkerRole
 from lib.contract.workers import STALE_AFTER_SECONDS, Worker
+from lib.service.storage.holds import first_hold
 from lib.service.storage.schema import workers
 
 
@@ -69,10 +70,17 @@ def set_desired(connection: Connection, worker_id: str, *, desired: Desired, by:
 
 def list_workers(connection: Connection, now: datetime) -> list[Worker]:
     """Every worker in the order of names. A stopped one is not stale: it said good-bye."""
+    hold = first_hold(connection)
     stale_before = now - timedelta(seconds=STALE_AFTER_SECONDS)
     rows = connection.execute(sa.select(workers).order_by(workers.c.role, workers.c.worker_id)).all()
     return [
-        Worker.model_validate({**row._mapping, "stale": row.actual != Actual.STOPPED and (row.heartbeat_at or now) < stale_before})
+        Worker.model_validate(
+            {
+                **row._mapping,
+                "stale": row.actual != Actual.STOPPED and (row.heartbeat_at or now) < stale_before,
+                "held_by": dict(hold._mapping) if hold and row.role == WorkerRole.EMBEDDING else None,
+            }
+        )
         for row in rows
     ]
 

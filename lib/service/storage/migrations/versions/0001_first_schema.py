@@ -74,6 +74,37 @@ def upgrade() -> None:
     with op.batch_alter_table('idempotency', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_idempotency_created_at'), ['created_at'], unique=False)
 
+    op.create_table('import_changes',
+    sa.Column('job_id', sa.String(length=32), nullable=False),
+    sa.Column('entry_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('change', sa.String(length=16), nullable=False),
+    sa.Column('after_hash', sa.LargeBinary(length=16), nullable=True),
+    sa.Column('text', sa.Text(), nullable=True),
+    sa.Column('texts', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('fields', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('content_hash', sa.LargeBinary(length=16), nullable=True),
+    sa.Column('record_hash', sa.LargeBinary(length=16), nullable=True),
+    sa.Column('created_at', sa.Float(53), nullable=True),
+    sa.Column('outcome', sa.String(length=16), nullable=True),
+    sa.PrimaryKeyConstraint('job_id', 'entry_id', name=op.f('pk_import_changes'))
+    )
+    op.create_table('intentions',
+    sa.Column('intention_id', sa.String(length=32), nullable=False),
+    sa.Column('operation', sa.String(length=16), nullable=False),
+    sa.Column('arguments', sa.JSON(none_as_null=True), nullable=False),
+    sa.Column('request_sha256', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('requested_by', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Float(53), nullable=False),
+    sa.Column('ended_at', sa.Float(53), nullable=True),
+    sa.Column('job_id', sa.String(length=32), nullable=True),
+    sa.Column('detail', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('intention_id', name=op.f('pk_intentions'))
+    )
+    with op.batch_alter_table('intentions', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_intentions_state'), ['state'], unique=False)
+
     op.create_table('jobs',
     sa.Column('seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('job_id', sa.String(length=32), nullable=False),
@@ -117,6 +148,7 @@ def upgrade() -> None:
     sa.Column('created_at', sa.Float(53), nullable=False),
     sa.Column('expires_at', sa.Float(53), nullable=False),
     sa.Column('applied_by_job', sa.String(length=32), nullable=True),
+    sa.Column('applied', sa.JSON(none_as_null=True), nullable=True),
     sa.PrimaryKeyConstraint('plan_id', name=op.f('pk_plans'))
     )
     op.create_table('queue_samples',
@@ -143,6 +175,25 @@ def upgrade() -> None:
     sa.Column('changed_by', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_settings'))
     )
+    op.create_table('snapshots',
+    sa.Column('snapshot_id', sa.String(length=32), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('note', sa.Text(), nullable=False),
+    sa.Column('generation', sa.Integer(), nullable=False),
+    sa.Column('vectors', sa.Integer(), nullable=False),
+    sa.Column('dimension', sa.Integer(), nullable=False),
+    sa.Column('embedder', sa.Text(), nullable=False),
+    sa.Column('size_bytes', sa.BigInteger(), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('taken_at', sa.Float(53), nullable=False),
+    sa.Column('taken_by', sa.Text(), nullable=False),
+    sa.Column('job_id', sa.String(length=32), nullable=False),
+    sa.Column('automatic', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('snapshot_id', name=op.f('pk_snapshots'))
+    )
+    with op.batch_alter_table('snapshots', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_snapshots_taken_at'), ['taken_at'], unique=False)
+
     op.create_table('uploads',
     sa.Column('upload_id', sa.String(length=32), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -195,6 +246,14 @@ def upgrade() -> None:
     with op.batch_alter_table('embeddings', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_embeddings_revision'), ['revision'], unique=False)
 
+    op.create_table('holds',
+    sa.Column('job_id', sa.String(length=32), nullable=False),
+    sa.Column('operation', sa.String(length=16), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('since', sa.Float(53), nullable=False),
+    sa.ForeignKeyConstraint(['job_id'], ['jobs.job_id'], name=op.f('fk_holds_job_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('job_id', name=op.f('pk_holds'))
+    )
     op.create_table('items',
     sa.Column('entry_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('content_hash', sa.LargeBinary(length=16), nullable=False),
@@ -278,6 +337,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_items_claim', sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
 
     op.drop_table('items')
+    op.drop_table('holds')
     with op.batch_alter_table('embeddings', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_embeddings_revision'))
 
@@ -288,6 +348,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_uploads_created_at'))
 
     op.drop_table('uploads')
+    with op.batch_alter_table('snapshots', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_snapshots_taken_at'))
+
+    op.drop_table('snapshots')
     op.drop_table('settings')
     with op.batch_alter_table('removals', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_removals_revision'))
@@ -300,6 +364,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_jobs_operation_seq'))
 
     op.drop_table('jobs')
+    with op.batch_alter_table('intentions', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_intentions_state'))
+
+    op.drop_table('intentions')
+    op.drop_table('import_changes')
     with op.batch_alter_table('idempotency', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_idempotency_created_at'))
 

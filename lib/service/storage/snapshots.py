@@ -1,0 +1,36 @@
+"""What was saved, by whom and why; the files are on disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from lib.contract.snapshots import Snapshot
+from lib.service.storage.schema import snapshots
+
+
+def put_snapshot(connection: Connection, **values: Any) -> None:
+    """The row of one snapshot; a repeated step replaces its own."""
+    delete_snapshot(connection, values["snapshot_id"])
+    connection.execute(sa.insert(snapshots).values(**values))
+
+
+def get_snapshot(connection: Connection, snapshot_id: str) -> Snapshot | None:
+    """The snapshot, or None."""
+    row = connection.execute(sa.select(snapshots).where(snapshots.c.snapshot_id == snapshot_id)).one_or_none()
+    return Snapshot.model_validate(dict(row._mapping)) if row else None
+
+
+def list_snapshots(connection: Connection, *, automatic: bool | None = None) -> list[Snapshot]:
+    """Newest first."""
+    query = sa.select(snapshots).order_by(snapshots.c.taken_at.desc(), snapshots.c.snapshot_id)
+    if automatic is not None:
+        query = query.where(snapshots.c.automatic == automatic)
+    return [Snapshot.model_validate(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def delete_snapshot(connection: Connection, snapshot_id: str) -> None:
+    """Forget it."""
+    connection.execute(sa.delete(snapshots).where(snapshots.c.snapshot_id == snapshot_id))

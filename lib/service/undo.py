@@ -1,0 +1,55 @@
+"""Taking imports back: what would happen, and asking for it."""
+
+from __future__ import annotations
+
+from lib.contract.imports import UndoReport, UndoRow
+from lib.contract.model import utc_now
+from lib.contract.operations import Started
+from lib.contract.states import Operation, UndoOutcome
+from lib.service import gate
+from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.engine import JobQueue
+from lib.service.intentions import start_or_wait
+from lib.service.jobs import Start, get_job
+from lib.service.storage import changes
+from lib.service.storage.database import Database
+
+_WHY_KEPT = "Changed since the import, so it is left as it is now."
+
+
+def start_undo(
+    database: Database, queue: JobQueue, import_job_id: str, *, actor: str, request_id: str, idempotency_key: str | None, when_free: bool
+) -> Started:
+    """Take back one import; 404 when there is none, 409 when it is too old, undone already, or something is in the way."""
+    start = Start(
+        operation=Operation.UNDO,
+        arguments={"import_job_id": import_job_id},
+        actor=actor,
+        request_id=request_id,
+        idempotency_key=idempotency_key,
+    )
+    return start_or_wait(database, queue, start, when_free=when_free)
+
+
+def get_undo(database: Database, import_job_id: str, *, limit: int, cursor: str | None) -> UndoReport:
+    """What an undo would do with each row now; once it is done, what it did. 404 when there is no such import."""
+    job = get_job(database, import_job_id)
+    after = decode_cursor(cursor, int)[0] if cursor else -1
+    with database.read() as connection:
+        decision = gate.decide_undo(job, now=utc_now())
+        counts = changes.count_undo(connection, import_job_id)
+        rows = changes.list_undo_rows(connection, import_job_id, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    return UndoReport(
+        job_id=import_job_id,
+        gate=decision,
+        undone_by_job=(job.result or {}).get("undone_by"),
+        undo_until=job.finished_at + gate.UNDO_FOR if job.finished_at else None,
+        counts={outcome.value: counts.get(outcome.value, 0) for outcome in UndoOutcome},
+        rows=[
+            UndoRow(key=row.key, change=row.change, outcome=row.outcome, detail="" if row.outcome == UndoOutcome.REVERSED else _WHY_KEPT)
+            for row in shown
+        ],
+        next_cursor=encode_cursor(shown[-1].entry_id) if len(rows) > limit else None,
+        taken_at=utc_now(),
+    )
