@@ -270,7 +270,10 @@ class Client:
         return self.transport.send(Call("GET", "/metrics")).text
 
     def _start(self, operation: str, request: ImportRequest | ExportRequest | EmptyRequest, key: str | None) -> str:
-        return self.transport.post(Started, f"/api/operations/{operation}", request, key or uuid4().hex).job_id
+        started = self.transport.post(Started, f"/api/operations/{operation}", request, key or uuid4().hex)
+        if started.job_id is None:
+            raise Unexpected(f"a started {operation} without its job")
+        return started.job_id
 
     def _wish(self, worker_id: str, verb: str, reason: str) -> Worker:
         return self.transport.post(Worker, _path("/api/workers", worker_id, verb), WorkerWish(reason=reason))

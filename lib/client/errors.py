@@ -1,4 +1,3 @@
-# ruff: noqa: N818  (`except Refused` reads better than `except RefusedError`)
 """Every way a call to the service can fail, as one tree.
 
 ClientError

@@ -34,6 +34,8 @@ PING_SECONDS = 5.0
 #: Silence of this many pings is a lost connection.
 SILENT_PINGS = 2.5
 POLL_SECONDS = 2.0
+#: A page that has lost its service looks for it at least this often.
+CAP_SECONDS = 5.0
 #: Failed connections in a row after which polling takes over.
 FAILURES_BEFORE_POLLING = 3
 #: A reading is stale when nothing has confirmed it for this many intervals.
@@ -52,9 +54,11 @@ class Link:
 class LiveHub:
     """Start it once per process; read it from any thread."""
 
-    def __init__(self, client: Client, *, poll_seconds: float = POLL_SECONDS, ping_seconds: float = PING_SECONDS) -> None:
-        """``ping_seconds`` is how often the service's feed gives a sign of life."""
-        self._client, self._poll_seconds, self._ping_seconds = client, poll_seconds, ping_seconds
+    def __init__(
+        self, client: Client, *, poll_seconds: float = POLL_SECONDS, ping_seconds: float = PING_SECONDS, cap_seconds: float = CAP_SECONDS
+    ) -> None:
+        """``ping_seconds``: how often the feed gives a sign of life; ``cap_seconds``: the longest wait between two attempts at it."""
+        self._client, self._poll_seconds, self._ping_seconds, self._cap_seconds = client, poll_seconds, ping_seconds, cap_seconds
         self._changed = threading.Condition()
         self._version = 0
         self._readings: dict[Topic, Reading] = {}
@@ -138,6 +142,7 @@ class LiveHub:
                 on_contact=partial(self._on_contact, stop),
                 on_break=partial(self._on_break, stop),
                 last_id=self._stream.last_id if self._stream else "",
+                cap_seconds=self._cap_seconds,
             )
             self._polling = False
             self._set_link("offline", "connecting")

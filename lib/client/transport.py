@@ -152,7 +152,7 @@ class Transport:
         return Unreachable(base_url, plain_reason(error))
 
 
-def retrying(call: Callable[[], Any]) -> Any:  # noqa: ANN401  (tenacity erases the type)
+def retrying(call: Callable[[], Any]) -> Any:
     """``call()``, up to three times in about half a second, while the failure may pass by itself."""
     wait = wait_exponential_jitter(multiplier=0.1, max=1.0, jitter=0.1)
     return Retrying(stop=stop_after_attempt(TRIES), wait=wait, retry=retry_if_exception(_may_pass), reraise=True)(call)

@@ -163,7 +163,7 @@ class UndoReport(Reading):
     job_id: str
     gate: Gate = Field(description="whether it may be undone now, and why not")
     undone_by_job: str | None = None
-    undo_until: datetime | None = None
+    expires_at: datetime | None = None
     counts: dict[str, int] = {}
     rows: list[UndoRow] = []
     next_cursor: str | None = None

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.events import Topic
@@ -26,10 +26,19 @@ class FeedResponse(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until either side ends."""
+        unfinished = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal unfinished
+            await send(message)
+            unfinished = message.get("more_body", message["type"] == "http.response.start")
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_and_note)
         except SendTimeoutError:
             return  # a listener that does not read is no error of ours, and no traceback
+        if unfinished:  # the server is going down: uvicorn calls a response without an end an error
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 @router.get(
