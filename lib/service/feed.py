@@ -59,6 +59,7 @@ class _Track:
     waiting: bytes | None = None
     published: bytes | None = None
     free_at: float = 0.0
+    number: int = 0
 
 
 class Feed:
@@ -134,7 +135,8 @@ class Feed:
             if track.waiting is not None and now >= track.free_at:
                 track.published, track.waiting, track.free_at = track.waiting, None, now + self._gap
                 self._newest += 1
-                self._append(_Event(self._newest, topic, f"id: {self._newest}\n".encode() + _encode(topic, track.current)))
+                track.number = self._newest
+                self._append(_Event(self._newest, topic, _encode(self._newest, topic, track.current)))
         return self._newest > before
 
     def _append(self, event: _Event) -> None:
@@ -177,8 +179,10 @@ class Feed:
         return self._newest, [f"event: {RESET_EVENT}\ndata: {{}}\n\n".encode(), *self._current(topics)]
 
     def _current(self, topics: Collection[Topic]) -> list[bytes]:
-        """The current readings, their id at the very end: a listener cut off between them has to start over."""
-        readings = [_encode(topic, track.current) for topic, track in self._tracks.items() if topic in topics]
+        """The current readings, oldest first, each with the id it was last published under: a listener cut off between
+        them resumes with the rest. The newest id stands at the very end, so that a quiet topic's old one does not count."""
+        tracks = sorted((track.number, topic, track) for topic, track in self._tracks.items() if topic in topics)
+        readings = [_encode(number, topic, track.current) for number, topic, track in tracks]
         return [*readings, f"id: {self._newest}\n\n".encode()]
 
     async def stream(self, last_event_id: str | None = None, topics: Collection[Topic] = tuple(Topic)) -> AsyncGenerator[bytes, None]:
@@ -251,5 +255,5 @@ class Feed:
         waiting.set()
 
 
-def _encode(topic: Topic, reading: Reading) -> bytes:
-    return f"event: {topic}\ndata: {reading.model_dump_json()}\n\n".encode()
+def _encode(number: int, topic: Topic, reading: Reading) -> bytes:
+    return f"id: {number}\nevent: {topic}\ndata: {reading.model_dump_json()}\n\n".encode()

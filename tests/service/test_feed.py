@@ -21,20 +21,22 @@ def test_a_fresh_listener_gets_what_is_current_without_a_reset() -> None:
     feed = Feed()
     feed.offer(Topic.QUEUE, queue(3))
     cursor, pieces = feed.join(None, tuple(Topic))
-    assert [(event.name, event.event_id) for event in events_in(pieces)] == [("queue", "")]
+    assert [(event.name, event.event_id) for event in events_in(pieces)] == [("queue", feed.snapshot_id())]
     assert (str(cursor), feed.resets) == (feed.snapshot_id(), 0)
 
 
 @pytest.mark.feature("L1")
-def test_the_current_readings_count_as_heard_only_once_all_have_arrived() -> None:
+def test_a_listener_cut_off_among_the_current_readings_resumes_with_the_rest() -> None:
     feed = Feed()
-    feed.offer(Topic.QUEUE, queue(3))
-    feed.offer(Topic.INDEX, index(3))
-    parser = EventParser()
-    for piece in feed.join(None, tuple(Topic))[1]:
-        assert parser.last_id == ""
-        list(parser.feed(piece))
-    assert parser.last_id == feed.snapshot_id()
+    for topic, reading in ((Topic.QUEUE, queue(3)), (Topic.INDEX, index(3)), (Topic.JOBS, queue(4))):
+        feed.offer(topic, reading)
+    pieces = feed.join(None, tuple(Topic))[1]
+    for heard in range(1, 4):
+        parser = EventParser()
+        before = [event.name for piece in pieces[:heard] for event in parser.feed(piece)]
+        rest = [event.name for event in events_in(feed.after(int(parser.last_id), tuple(Topic))[1])]
+        assert [*before, *rest] == ["queue", "index", "jobs"]
+    assert feed.resets == 0
 
 
 @pytest.mark.feature("L1")
