@@ -6,34 +6,33 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
-from urllib.parse import quote, urlencode
-from uuid import uuid4
+from urllib.parse import urlencode
 
 import requests
 
 from lib.client.connection import Connection
 from lib.client.errors import Unexpected
+from lib.client.operations import LIMIT, OperationsClient
+from lib.client.paths import path_of
 from lib.client.transfers import download_to, upload_in_slices
 from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
-from lib.contract.exports import ExportPage, ExportRequest
-from lib.contract.imports import ImportRequest, Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
+from lib.contract.exports import ExportPage
+from lib.contract.imports import Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.index import IndexReading, SearchRequest, SearchResult
-from lib.contract.jobs import Job, JobLog, JobPage
-from lib.contract.operations import EmptyRequest, OperationsReading, Started, Ticket, TicketRequest
+from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
-from lib.contract.states import Change, FailureCause, JobState, Operation
+from lib.contract.snapshots import SnapshotPage
+from lib.contract.states import Change, FailureCause
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
 __all__ = ["Client", "PolledSnapshot", "Readiness"]
 
 #: Bytes per upload slice: large enough to be fast, small enough to lose little.
 SLICE_BYTES = 8 << 20
-#: Rows per page of a list, unless asked otherwise.
-LIMIT = 50
 
 
 class PolledSnapshot(NamedTuple):
@@ -50,7 +49,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client:
+class Client(OperationsClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(
@@ -77,12 +76,12 @@ class Client:
 
     def get_upload_offset(self, upload_id: str) -> int:
         """How many bytes of the upload have arrived."""
-        return _offset_of(self.transport.send(Call("HEAD", _path("/api/uploads", upload_id))))
+        return _offset_of(self.transport.send(Call("HEAD", path_of("/api/uploads", upload_id))))
 
     def put_upload_slice(self, upload_id: str, offset: int, data: bytes) -> int:
         """Send the bytes that start at ``offset``; the new offset. WrongOffset when the upload stands elsewhere."""
         # A file goes out in small blocks, each under its own time limit; bytes would have to leave within one.
-        return _offset_of(self.transport.send(Call("PUT", _path("/api/uploads", upload_id), {"offset": offset}, io.BytesIO(data))))
+        return _offset_of(self.transport.send(Call("PUT", path_of("/api/uploads", upload_id), {"offset": offset}, io.BytesIO(data))))
 
     def upload_file(
         self, name: str, data: BinaryIO | bytes, slice_bytes: int = SLICE_BYTES, on_progress: Callable[[int, int], None] | None = None
@@ -92,7 +91,7 @@ class Client:
 
     def get_upload_columns(self, upload_id: str, sheet: str | None = None) -> SheetColumns:
         """The head of an uploaded file, and how it would be mapped."""
-        return self.transport.get(SheetColumns, _path("/api/uploads", upload_id, "columns"), {"sheet": sheet})
+        return self.transport.get(SheetColumns, path_of("/api/uploads", upload_id, "columns"), {"sheet": sheet})
 
     # Import
 
@@ -102,17 +101,9 @@ class Client:
 
     def get_plan(self, plan_id: str, change: Change | None = None, limit: int = LIMIT, cursor: str | None = None) -> Plan:
         """A plan with one page of its rows; ``limit`` 0 leaves the rows out."""
-        return self.transport.get(Plan, _path("/api/plans", plan_id), {"change": change, "limit": limit, "cursor": cursor})
-
-    def start_import(self, request: ImportRequest, idempotency_key: str | None = None) -> str:
-        """Apply exactly one plan; the job's id."""
-        return self._start("import", request, idempotency_key)
+        return self.transport.get(Plan, path_of("/api/plans", plan_id), {"change": change, "limit": limit, "cursor": cursor})
 
     # Export
-
-    def start_export(self, request: ExportRequest, idempotency_key: str | None = None) -> str:
-        """Write entries to a target; the job's id."""
-        return self._start("export", request, idempotency_key)
 
     def list_exports(self) -> ExportPage:
         """Export files that can still be downloaded, newest first."""
@@ -126,38 +117,6 @@ class Client:
         """The address a browser downloads the file from. ``base_url`` as the browser sees it; ``""`` for a link on the same site."""
         base = self.connection.base_url if base_url is None else base_url
         return f"{base}{export_path(export_id)}?{urlencode({'ticket': ticket})}"
-
-    # Operations and jobs
-
-    def list_operations(self) -> OperationsReading:
-        """For each operation: may it start, what runs, what ran last."""
-        return self.transport.get(OperationsReading, "/api/operations")
-
-    def start_refresh(self, idempotency_key: str | None = None) -> str:
-        """Bring the index up to date with the vectors that changed; the job's id."""
-        return self._start("refresh", EmptyRequest(), idempotency_key)
-
-    def start_rebuild(self, idempotency_key: str | None = None) -> str:
-        """Build a full new generation of the index; the job's id."""
-        return self._start("rebuild", EmptyRequest(), idempotency_key)
-
-    def list_jobs(
-        self, operation: Operation | None = None, state: JobState | None = None, limit: int = LIMIT, cursor: str | None = None
-    ) -> JobPage:
-        """Jobs, newest first."""
-        return self.transport.get(JobPage, "/api/jobs", {"operation": operation, "state": state, "limit": limit, "cursor": cursor})
-
-    def get_job(self, job_id: str) -> Job:
-        """One job."""
-        return self.transport.get(Job, _path("/api/jobs", job_id))
-
-    def get_job_log(self, job_id: str) -> JobLog:
-        """The tail of what a job wrote about itself."""
-        return self.transport.get(JobLog, _path("/api/jobs", job_id, "log"))
-
-    def cancel_job(self, job_id: str) -> Job:
-        """Ask a job to stop; the job as it stands now."""
-        return self.transport.post(Job, _path("/api/jobs", job_id, "cancel"), EmptyRequest())
 
     # Workers
 
@@ -221,6 +180,14 @@ class Client:
         """The ``k`` entries nearest in meaning to ``text``."""
         return self.transport.post(SearchResult, "/api/index/search", SearchRequest(text=text, k=k))
 
+    def list_snapshots(self) -> SnapshotPage:
+        """Saved copies of the index, newest first."""
+        return self.transport.get(SnapshotPage, "/api/snapshots")
+
+    def delete_snapshot(self, snapshot_id: str, typed_name: str) -> None:
+        """Remove a snapshot for good; Refused unless its name was typed."""
+        self.transport.send(Call("DELETE", path_of("/api/snapshots", snapshot_id), {"typed_name": typed_name}))
+
     def list_entries(self, text: str | None = None, limit: int = LIMIT, cursor: str | None = None) -> EntryPage:
         """Entries of the table, optionally those whose key or text contains ``text``."""
         return self.transport.get(EntryPage, "/api/entries", {"text": text, "limit": limit, "cursor": cursor})
@@ -233,11 +200,16 @@ class Client:
 
     def put_setting(self, name: str, value: SettingValue, expected: SettingValue | None = None) -> SettingReading:
         """Change one setting; Conflict when it no longer has the ``expected`` value."""
-        return self.transport.put(SettingReading, _path("/api/settings", name), SettingChange(value=value, expected=expected))
+        return self.transport.put(SettingReading, path_of("/api/settings", name), SettingChange(value=value, expected=expected))
 
     def list_audit(self, limit: int = LIMIT, cursor: str | None = None) -> AuditPage:
         """What people did, newest first."""
         return self.transport.get(AuditPage, "/api/audit", {"limit": limit, "cursor": cursor})
+
+    def download_audit(self, path: Path) -> Path:
+        """Everything people did, as CSV, at ``path``."""
+        path.write_bytes(self.transport.send(Call("GET", "/api/audit/file")).content)
+        return path
 
     def create_ticket(self, method: Literal["GET", "PUT"], path: str) -> Ticket:
         """A short-lived signed ticket with which a browser may use ``path`` directly."""
@@ -269,23 +241,13 @@ class Client:
         """The service's measurements in Prometheus' text format."""
         return self.transport.send(Call("GET", "/metrics")).text
 
-    def _start(self, operation: str, request: ImportRequest | ExportRequest | EmptyRequest, key: str | None) -> str:
-        started = self.transport.post(Started, f"/api/operations/{operation}", request, key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected(f"a started {operation} without its job")
-        return started.job_id
-
     def _wish(self, worker_id: str, verb: str, reason: str) -> Worker:
-        return self.transport.post(Worker, _path("/api/workers", worker_id, verb), WorkerWish(reason=reason))
+        return self.transport.post(Worker, path_of("/api/workers", worker_id, verb), WorkerWish(reason=reason))
 
 
 def export_path(export_id: str) -> str:
     """The API path of an export's file; what a ticket for it is made for."""
-    return _path("/api/exports", export_id, "file")
-
-
-def _path(root: str, *parts: str) -> str:
-    return "/".join((root, *(quote(part, safe="") for part in parts)))
+    return path_of("/api/exports", export_id, "file")
 
 
 def _offset_of(response: requests.Response) -> int:
