@@ -15,8 +15,11 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app.mount("/", embedded)
     warm_up()
 else:
+    from lib.ui.frames.jobs import show_job_history, show_open_job
     from lib.ui.frames.overview import show_overview
     from lib.ui.shell import open_page
 
     open_page("Home")
+    show_open_job()
     show_overview()
+    show_job_history()

@@ -20,6 +20,7 @@ from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
 from lib.contract.exports import ExportPage
+from lib.contract.identity import IdentityReading
 from lib.contract.imports import Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.index import IndexReading, SearchRequest, SearchResult
 from lib.contract.operations import Ticket, TicketRequest
@@ -202,14 +203,18 @@ class Client(OperationsClient):
         """Change one setting; Conflict when it no longer has the ``expected`` value."""
         return self.transport.put(SettingReading, path_of("/api/settings", name), SettingChange(value=value, expected=expected))
 
-    def list_audit(self, limit: int = LIMIT, cursor: str | None = None) -> AuditPage:
-        """What people did, newest first."""
-        return self.transport.get(AuditPage, "/api/audit", {"limit": limit, "cursor": cursor})
+    def list_audit(self, limit: int = LIMIT, cursor: str | None = None, object_id: str | None = None) -> AuditPage:
+        """What people did, newest first; ``object_id``: only on this job, worker or setting."""
+        return self.transport.get(AuditPage, "/api/audit", {"limit": limit, "cursor": cursor, "object_id": object_id})
 
     def download_audit(self, path: Path) -> Path:
         """Everything people did, as CSV, at ``path``."""
         path.write_bytes(self.transport.send(Call("GET", "/api/audit/file")).content)
         return path
+
+    def get_identity(self) -> IdentityReading:
+        """Who the service takes us for."""
+        return self.transport.get(IdentityReading, "/api/identity")
 
     def create_ticket(self, method: Literal["GET", "PUT"], path: str) -> Ticket:
         """A short-lived signed ticket with which a browser may use ``path`` directly."""

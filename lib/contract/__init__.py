@@ -11,6 +11,8 @@ workers      the processes that do the work
 index        the served generation, and searching it
 settings     the declared table of everything an operator may change
 audit        who did what
+identity     who is asking
+snapshots    saved copies of the index
 events       the topics of the live feed
 errors       every stable error code
 environment  the variables a process is started with

@@ -143,6 +143,7 @@ class Plan(Reading):
     created_at: datetime
     expires_at: datetime
     applied_by_job: str | None = None
+    gate: Gate | None = Field(None, description="whether it may be applied now without further choices, and why not")
     rows: list[PlanRow] = []
     next_cursor: str | None = None
     taken_at: datetime

@@ -24,12 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
     worker = commands.add_parser("worker", help="run one worker in this process")
     worker.add_argument("--role", type=WorkerRole, choices=list(WorkerRole), required=True)
     worker.add_argument("--name", help="its lasting place; default: host, role and process id")
+    worker.add_argument("--parent", type=int, help="the process id of its supervisor, with which it ends")
     chosen = parser.parse_args(arguments)
     config = Config()
     config.create_folders()
     if chosen.command == "api":
         return _serve_api(config, chosen.host, chosen.port)
-    return _run_worker(config, chosen.role, chosen.name or f"{socket.gethostname()}-{chosen.role}-{os.getpid()}")
+    return _run_worker(config, chosen.role, chosen.name or f"{socket.gethostname()}-{chosen.role}-{os.getpid()}", chosen.parent)
 
 
 def _serve_api(config: Config, host: str, port: int) -> int:
@@ -41,13 +42,13 @@ def _serve_api(config: Config, host: str, port: int) -> int:
     return 0
 
 
-def _run_worker(config: Config, role: WorkerRole, worker_id: str) -> int:
+def _run_worker(config: Config, role: WorkerRole, worker_id: str, parent: int | None) -> int:
     configure_logs(config.logs_dir, worker_id)
     if role is WorkerRole.EMBEDDING:
         from lib.service.worker_process import EmbeddingProcess as Process
     else:
         from lib.service.worker_process import OperationsProcess as Process  # type: ignore[assignment]
-    process = Process(config, worker_id)
+    process = Process(config, worker_id, parent)
 
     def _stop(_signal: int, _frame: FrameType | None) -> None:
         process.heart.gone.set()

@@ -9,7 +9,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import RouteContext, iter_route_contexts
 
 from lib.contract.states import Role
 from lib.service.config import Config
@@ -22,6 +22,7 @@ from lib.service.routers import (
     entries,
     exports,
     health,
+    identity,
     index,
     intentions,
     jobs,
@@ -92,6 +93,7 @@ def create_app(config: Config, *, hosts: list[str] | None = None, supervise: boo
         entries,
         settings,
         audit,
+        identity,
         tickets,
         telemetry,
         stream,
@@ -116,17 +118,17 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        for route in app.routes:
-            if isinstance(route, APIRoute) and route.path not in OPEN_PATHS:
-                for method in route.methods or ():
-                    described = document["paths"][route.path][method.lower()]
+        for served in iter_route_contexts(app.routes):
+            if served.path not in OPEN_PATHS:
+                for method in served.methods or ():
+                    described = document["paths"][served.path][method.lower()]
                     described["security"] = [{"token": []}]
-                    described["x-role"] = _role_of(route)
+                    described["x-role"] = _role_of(served)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _role_of(route: APIRoute) -> Role:
+def _role_of(route: RouteContext) -> Role:
     for dependency in route.dependant.dependencies:
         if role := getattr(dependency.call, "role", None):
             return Role(role)

@@ -64,12 +64,14 @@ class JobQueue:
 class Executor:
     """The engine inside an operations worker. One per process, for the engine is a singleton."""
 
-    def __init__(self, database: Database, *, worker_id: str, perform: Callable[[str], None]) -> None:
+    def __init__(self, database: Database, *, incarnation: str, perform: Callable[[str], None]) -> None:
+        self.incarnation = incarnation
         DBOS(
             config={
                 "name": APPLICATION_NAME,
                 "system_database_url": database.url,
-                "executor_id": worker_id,
+                # Not the worker's name: an orphan of its former life could go on to take workflows that nobody would recover.
+                "executor_id": incarnation,
                 "application_version": APPLICATION_VERSION,
                 "enable_otlp": False,
                 "log_level": "WARNING",
@@ -81,7 +83,7 @@ class Executor:
             perform(job_id)
 
     def launch(self) -> None:
-        """Start polling; workflows a former life of this worker left unfinished are taken up first."""
+        """Start polling."""
         DBOS.launch()
         DBOS.register_queue(TABLE_QUEUE, worker_concurrency=2, polling_interval_sec=POLL_SECONDS, on_conflict="always_update")
         # One at a time on all hosts: generations are numbered, and each starts from the one before.
@@ -89,8 +91,18 @@ class Executor:
             INDEX_QUEUE, worker_concurrency=1, global_concurrency=1, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
         )
 
-    def take_over(self, job_ids: Iterable[str]) -> None:
-        """Perform here what a dead worker began."""
+    def list_taken(self) -> dict[str, str]:
+        """Job id → the incarnation that took it from its queue and has not finished it."""
+        taken = DBOS.list_workflows(status="PENDING", name=WORKFLOW_NAME, load_input=False, load_output=False)
+        return {workflow.workflow_id: workflow.executor_id or "" for workflow in taken}
+
+    def take_over(self, incarnations: Iterable[str]) -> None:
+        """Put back into their queues what dead incarnations took; what somebody took up meanwhile stays with them."""
+        # Underscored, but the one call that leaves running workflows alone; resume_workflows runs them a second time.
+        DBOS._recover_pending_workflows(list(incarnations))
+
+    def take_up_again(self, job_ids: Iterable[str]) -> None:
+        """Perform anew what nobody performs although it was taken."""
         DBOS.resume_workflows(list(job_ids))
 
     def find_ended(self, job_ids: Iterable[str]) -> set[str]:

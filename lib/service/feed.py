@@ -180,7 +180,8 @@ class Feed:
 
     def _current(self, topics: Collection[Topic]) -> list[bytes]:
         """The current readings, oldest first, each with the id it was last published under: a listener cut off between
-        them resumes with the rest. The newest id stands at the very end, so that a quiet topic's old one does not count."""
+        them resumes with the rest. The newest id stands at the very end, so that a quiet topic's old one does not count.
+        """
         tracks = sorted((track.number, topic, track) for topic, track in self._tracks.items() if topic in topics)
         readings = [_encode(number, topic, track.current) for number, topic, track in tracks]
         return [*readings, f"id: {self._newest}\n\n".encode()]

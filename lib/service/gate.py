@@ -18,6 +18,7 @@ from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
+from lib.contract.settings import SETTINGS, SettingReading, SettingValue
 from lib.contract.states import Desired, InvalidPolicy, JobState, Operation, PlanState
 from lib.contract.workers import Worker
 from lib.service.errors import ServiceError
@@ -90,14 +91,15 @@ def decide(connection: Connection, operation: Operation, arguments: Mapping[str,
 
 def _held(job: Job | None, operation: Operation, since: datetime) -> Gate:
     by = f", started by {job.requested_by}" if job else ""
-    left = job.progress.eta_seconds if job and job.progress else None
+    progress = job.progress if job else None
+    left = progress.eta_seconds if progress else None
     return Gate(
         allowed=False,
         reason_code=Reason.OPERATION_RUNNING,
         reason_text=f"{_NOUN[operation]} is running{by}. Wait until it ends, or cancel it.",
         holder=job.job_id if job else None,
         since=since,
-        eta=utc_now() + timedelta(seconds=left) if left is not None else None,
+        eta=progress.updated_at + timedelta(seconds=left) if progress and progress.updated_at and left is not None else None,
         fix_link=f"{PAGES[operation]}?job={job.job_id}" if job else PAGES[operation],
     )
 
@@ -150,7 +152,7 @@ def _decide_rows(plan: sa.Row[tuple[object, ...]], request: ImportRequest, link:
         text = f"{invalid:,} rows are invalid and you asked for all or nothing. Correct them, or choose to skip them."
         return refuse(Reason.PLAN_HAS_INVALID_ROWS, text, holder=plan.plan_id, link=link)
     approved = request.approve_removals
-    if plan.held_removals and approved is not None and approved < removed:
+    if approved is not None and approved < removed:
         text = f"The plan removes {removed:,} entries and you approved {approved:,}. Type the number the plan shows."
         return refuse(Reason.REMOVALS_NOT_APPROVED, text, holder=plan.plan_id, link=link)
     changes = counts.get("new", 0) + counts.get("changed", 0)
@@ -185,6 +187,15 @@ def decide_cancel(job: Job) -> Gate:
     text = f"The job has ended already: it is {job.state}."
     link = f"{PAGES[job.operation]}?job={job.job_id}"
     return refuse(Reason.JOB_ENDED, text, holder=job.job_id, since=job.finished_at, link=link)
+
+
+def decide_setting(stands: SettingReading, *, expected: SettingValue | None) -> Gate:
+    """May this setting be changed by somebody who saw ``expected``?"""
+    if expected is None or expected == stands.value:
+        return OPEN
+    by = f", set by {stands.changed_by}" if stands.changed_by else ""
+    text = f"{SETTINGS[stands.name].title} is {stands.value} by now{by}, not {expected}. Look again, then decide."
+    return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=stands.name, since=stands.changed_at, link="/Settings")
 
 
 _ALREADY = {Desired.PAUSED: "paused", Desired.RUNNING: "running", Desired.DRAINING: "draining"}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from uuid import uuid4
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from lib.contract.model import utc_now
 from lib.contract.states import Actual, Desired, WorkerRole
@@ -22,11 +24,24 @@ from lib.service.storage.holds import first_hold
 
 log = structlog.get_logger("heart")
 
+PARENT_SECONDS = 0.5
+#: When the parent is gone, what is in hand may still be finished this long.
+ORPHAN_SECONDS = 2.0
+
 
 class Heart:
     """One process's life in one worker's place. ``gone`` is set when it must end: its parent died or its place was taken."""
 
-    def __init__(self, database: Database, *, worker_id: str, role: WorkerRole, on_beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        worker_id: str,
+        role: WorkerRole,
+        parent: int | None = None,
+        on_beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``parent``: the process id of the supervisor this worker must not outlive; None for one started by hand."""
         self.worker_id, self.incarnation = worker_id, uuid4().hex
         self.desired = Desired.RUNNING
         self.gone = threading.Event()
@@ -36,7 +51,7 @@ class Heart:
         self._doing: str | None = None
         self._doing_since: datetime | None = None
         self._embedder: str | None = None
-        self._parent = os.getppid()
+        self._parent = parent
         self._soon = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heart", daemon=True)
 
@@ -54,6 +69,8 @@ class Heart:
             )
         self.beat()
         self._thread.start()
+        if self._parent is not None:
+            threading.Thread(target=self._mind_parent, args=(self._parent,), name="parent", daemon=True).start()
 
     def say(self, actual: Actual, doing: str | None = None, *, embedder: str | None = None) -> None:
         """What the worker does now. A change is told at the next moment, not only at the next beat."""
@@ -95,6 +112,10 @@ class Heart:
         self.desired = desired
         return desired
 
+    def holds_place(self, connection: Connection) -> bool:
+        """Whether no other process has taken this one's place, within the caller's transaction."""
+        return rows.get_desired(connection, worker_id=self.worker_id, incarnation=self.incarnation) is not None
+
     def is_held(self) -> bool:
         """Whether a job needs the embedding workers to stand still."""
         with self._database.read() as connection:
@@ -106,7 +127,7 @@ class Heart:
         self._soon.set()
         self._thread.join(timeout=2)
         self._actual, self._doing, self._doing_since, self.rate_per_second = Actual.STOPPED, None, None, None
-        with suppress(OperationalError):
+        with suppress(SQLAlchemyError):
             self.beat()
 
     def _live(self) -> None:
@@ -115,12 +136,18 @@ class Heart:
             # Changes come in bursts (busy, idle, busy): two a second are told, the last of them always.
             self.gone.wait(0.5)
             self._soon.clear()
-            if os.getppid() != self._parent:
-                log.warning("parent_gone", worker_id=self.worker_id)
-                self.gone.set()
-                return
             try:
                 self.beat()
                 self._on_beat()
-            except OperationalError as error:
+            except SQLAlchemyError as error:
                 log.warning("heartbeat_failed", worker_id=self.worker_id, error=str(error))
+
+    def _mind_parent(self, parent: int) -> None:
+        """End with the supervisor, however it died and whatever this process waits for: two lives in one place help nobody."""
+        while os.getppid() == parent:
+            if self.gone.wait(PARENT_SECONDS):
+                return
+        log.warning("parent_gone", worker_id=self.worker_id)
+        self.gone.set()
+        time.sleep(ORPHAN_SECONDS)
+        os._exit(1)

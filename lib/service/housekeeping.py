@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from datetime import timedelta
 
 import structlog
@@ -41,11 +42,12 @@ KEEP_UPLOADS = timedelta(days=2)
 class Housekeeping:
     """Small duties, each at its own pace; called about once a second. Safe with several operations workers."""
 
-    def __init__(self, database: Database, config: Config, queue: JobQueue, executor: Executor) -> None:
+    def __init__(self, database: Database, config: Config, queue: JobQueue, executor: Executor, *, in_hand: Collection[str]) -> None:
+        """``in_hand``: the jobs this process performs at any moment."""
         self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
         self._next_recovery, self._next_cleaning = 0.0, 0.0
-        self._recovery = Recovery(database, executor)
+        self._recovery = Recovery(database, executor, in_hand)
 
     def keep(self) -> None:
         """Whatever is due."""
@@ -96,11 +98,11 @@ class Housekeeping:
                 embeddings.forget_removals(connection, upto=oldest.revision)
             old_exports = exports.forget_expired(connection, now)
             old_uploads = plans.forget_old(connection, plans_before=now - KEEP_PLANS, uploads_before=now - KEEP_UPLOADS)
+            changes.forget_changes_before(connection, now - gate.UNDO_FOR)  # while the jobs still say when they ended
             jobs_before = now - KEEP_JOBS
             jobs.forget_old(connection, jobs_before=jobs_before, keys_before=now - KEEP_KEYS)
             audit.forget_old(connection, jobs_before)
             intentions.forget_old(connection, jobs_before)
-            changes.forget_changes_before(connection, now - gate.UNDO_FOR)
         sweep_snapshots(self._database, self._config)
         for export_id in old_exports:
             (self._config.exports_dir / f"{export_id}.csv").unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -25,6 +27,8 @@ WAITS_FOR = timedelta(days=1)
 
 def start_or_wait(database: Database, queue: JobQueue, start: Start, *, when_free: bool) -> Started:
     """Start now; with ``when_free``, wait if another operation is in the way. Any other refusal stands."""
+    if when_free and (repeated := _find_repeat(database, start)):
+        return repeated
     try:
         return Started(job_id=start_job(database, queue, start))
     except GateRefused as refused:
@@ -33,11 +37,26 @@ def start_or_wait(database: Database, queue: JobQueue, start: Start, *, when_fre
         return Started(intention_id=_wait(database, start, refused.gate.reason_text))
 
 
+def _find_repeat(database: Database, start: Start) -> Started | None:
+    """What came of the wish made with the same key: it may have been carried out since, and must not be so twice."""
+    with database.read() as connection:
+        intention = rows.get_intention(connection, _intention_id(start))
+    return Started(job_id=intention.job_id, intention_id=intention.intention_id) if intention else None
+
+
+def _intention_id(start: Start) -> str:
+    """The same for every repeat of one key; a fresh one without."""
+    if not start.idempotency_key:
+        return uuid4().hex
+    return hashlib.sha256(json.dumps([start.actor, start.idempotency_key, start.request_sha256]).encode()).hexdigest()[:32]
+
+
 def _wait(database: Database, start: Start, why: str) -> str:
+    intention_id = _intention_id(start)
     with database.write() as connection:
-        if waiting := rows.find_waiting(connection, start.request_sha256):  # a double click waits once
+        # A double click waits once, and so does a repeat that came while the first was being written.
+        if waiting := rows.find_waiting(connection, start.request_sha256) or rows.get_intention(connection, intention_id):
             return waiting.intention_id
-        intention_id = uuid4().hex
         rows.insert_intention(
             connection,
             intention_id=intention_id,
@@ -96,8 +115,9 @@ def cancel_intention(database: Database, intention_id: str, *, actor: str, reque
         now_is = _found(rows.get_intention(connection, intention_id), intention_id)
     if not ended:
         text = f"It waits no more: it is {intention.state}."
-        link = f"{gate.PAGES[intention.operation]}?job={intention.job_id}" if intention.job_id else None
-        raise GateRefused(gate.refuse(Reason.JOB_ENDED, text, holder=intention.job_id, since=intention.ended_at, link=link))
+        link = gate.PAGES[intention.operation] + (f"?job={intention.job_id}" if intention.job_id else "")
+        holder = intention.job_id or intention_id
+        raise GateRefused(gate.refuse(Reason.JOB_ENDED, text, holder=holder, since=intention.ended_at, link=link))
     return now_is
 
 

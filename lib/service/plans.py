@@ -14,6 +14,7 @@ from lib.contract.imports import FieldDifference, ImportRequest, Plan, PlanCount
 from lib.contract.model import utc_now
 from lib.contract.operations import Started
 from lib.contract.states import Change, Operation, PlanState
+from lib.service import gate
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
@@ -83,6 +84,7 @@ def get_plan(database: Database, plan_id: str, *, change: Change | None, limit: 
         job = job_rows.get_job(connection, plan.job_id)
         page = rows.list_plan_rows(connection, plan_id, change=change, after=after, limit=limit + 1) if limit else []
         table_revision = get_counters(connection)["table_revision"]
+        decision = gate.decide(connection, Operation.IMPORT, {"plan_id": plan_id})
     shown = page[:limit]
     values = dict(plan._mapping)
     values["counts"] = PlanCounts(**plan.counts)
@@ -91,6 +93,7 @@ def get_plan(database: Database, plan_id: str, *, change: Change | None, limit: 
         values
         | {
             "progress": job.progress if job and plan.state == PlanState.BUILDING else None,
+            "gate": decision,
             "rows": [_row(row) for row in shown],
             "next_cursor": encode_cursor(shown[-1].position) if len(page) > limit else None,
             "taken_at": utc_now(),

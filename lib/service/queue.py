@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -82,10 +81,10 @@ def get_queue_history(database: Database, window: Window) -> QueueHistory:
     with database.read() as connection:
         rows = samples.list_samples(connection, after=now.timestamp() - span - step, step_seconds=step)
     points = []
-    for before, row in pairwise([None, *rows]):
+    for before, row in zip(rows[:1] + rows, rows, strict=False):
         if row.at < now.timestamp() - span:
-            continue  # before the window: it only starts the first rate
-        seconds = row.at - before.at if before else 0.0
+            continue  # before the window: only the first rate begins there
+        seconds = row.at - before.at
         known = 0 < seconds < 3 * step  # over a gap a rate would be an invention
         points.append(
             QueuePoint(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.model import utc_now
 from lib.contract.settings import SETTINGS, SettingChange, SettingReading, SettingsReading
+from lib.service import gate
 from lib.service.errors import ServiceError
 from lib.service.storage import settings as rows
 from lib.service.storage.audit import record_action
@@ -25,17 +26,21 @@ def put_setting(database: Database, name: str, change: SettingChange, *, actor: 
     if why := setting.check(change.value):
         raise ServiceError(ErrorCode.INVALID, why, errors=[FieldError(pointer="/body/value", detail=why)])
     with database.write() as connection:
-        before = rows.get_setting(connection, name)
-        if change.expected is not None and change.expected != before:
-            raise ServiceError(ErrorCode.CHANGED_MEANWHILE, f"{setting.title} is {before} by now, not {change.expected}.")
-        rows.put_setting(connection, name, change.value, by=actor, now=utc_now())
+        stands = next(reading for reading in rows.list_settings(connection) if reading.name == name)
+        decision = gate.decide_setting(stands, expected=change.expected)
+        if decision.allowed:
+            rows.put_setting(connection, name, change.value, by=actor, now=utc_now())
         record_action(
             connection,
             actor=actor,
             action="put_setting",
             object_id=name,
-            before={"value": before},
+            before={"value": stands.value},
             after={"value": change.value},
+            outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
             request_id=request_id,
         )
-        return next(reading for reading in rows.list_settings(connection) if reading.name == name)
+        now_is = next(reading for reading in rows.list_settings(connection) if reading.name == name)
+    if not decision.allowed:
+        raise ServiceError(ErrorCode.CHANGED_MEANWHILE, decision.reason_text, gate=decision)
+    return now_is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 
 from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
@@ -59,5 +60,6 @@ def sweep_snapshots(database: Database, config: Config) -> None:
         known = {snapshot.snapshot_id for snapshot in rows.list_snapshots(connection)}
     hour_ago = utc_now().timestamp() - 3600  # a younger folder may be of a job that has not written its row yet
     for folder in config.snapshots_dir.iterdir():
-        if folder.name not in known and folder.stat().st_mtime < hour_ago:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # a copy got its final name this moment, or another worker sweeps too
+            if folder.name not in known and folder.stat().st_mtime < hour_ago:
+                shutil.rmtree(folder, ignore_errors=True)

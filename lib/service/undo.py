@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from lib.contract.errors import ErrorCode
 from lib.contract.imports import UndoReport, UndoRow
+from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Started
 from lib.contract.states import Operation, UndoOutcome
 from lib.service import gate
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.engine import JobQueue
+from lib.service.errors import ServiceError
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start, get_job
 from lib.service.storage import changes
@@ -21,6 +24,7 @@ def start_undo(
     database: Database, queue: JobQueue, import_job_id: str, *, actor: str, request_id: str, idempotency_key: str | None, when_free: bool
 ) -> Started:
     """Take back one import; 404 when there is none, 409 when it is too old, undone already, or something is in the way."""
+    _find_import(database, import_job_id)  # before the gate: what does not exist is not waited for
     start = Start(
         operation=Operation.UNDO,
         arguments={"import_job_id": import_job_id},
@@ -33,10 +37,10 @@ def start_undo(
 
 def get_undo(database: Database, import_job_id: str, *, limit: int, cursor: str | None) -> UndoReport:
     """What an undo would do with each row now; once it is done, what it did. 404 when there is no such import."""
-    job = get_job(database, import_job_id)
+    job = _find_import(database, import_job_id)
     after = decode_cursor(cursor, int)[0] if cursor else -1
     with database.read() as connection:
-        decision = gate.decide_undo(job, now=utc_now())
+        decision = gate.decide(connection, Operation.UNDO, {"import_job_id": import_job_id})
         counts = changes.count_undo(connection, import_job_id)
         rows = changes.list_undo_rows(connection, import_job_id, after=after, limit=limit + 1)
     shown = rows[:limit]
@@ -44,7 +48,7 @@ def get_undo(database: Database, import_job_id: str, *, limit: int, cursor: str 
         job_id=import_job_id,
         gate=decision,
         undone_by_job=(job.result or {}).get("undone_by"),
-        undo_until=job.finished_at + gate.UNDO_FOR if job.finished_at else None,
+        expires_at=job.finished_at + gate.UNDO_FOR if job.finished_at else None,
         counts={outcome.value: counts.get(outcome.value, 0) for outcome in UndoOutcome},
         rows=[
             UndoRow(key=row.key, change=row.change, outcome=row.outcome, detail="" if row.outcome == UndoOutcome.REVERSED else _WHY_KEPT)
@@ -53,3 +57,10 @@ def get_undo(database: Database, import_job_id: str, *, limit: int, cursor: str 
         next_cursor=encode_cursor(shown[-1].entry_id) if len(rows) > limit else None,
         taken_at=utc_now(),
     )
+
+
+def _find_import(database: Database, job_id: str) -> Job:
+    job = get_job(database, job_id)
+    if job.operation is not Operation.IMPORT:
+        raise ServiceError(ErrorCode.NOT_FOUND, "There is no such import.", action="Only imports can be undone.")
+    return job

@@ -15,9 +15,9 @@ from lib.service.storage.database import Database
 class EmbeddingProcess:
     """Claims items and turns them into vectors. Carries no engine."""
 
-    def __init__(self, config: Config, worker_id: str) -> None:
+    def __init__(self, config: Config, worker_id: str, parent: int | None = None) -> None:
         self._database = Database(config.url)
-        self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.EMBEDDING, on_beat=self._beat)
+        self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.EMBEDDING, parent=parent, on_beat=self._beat)
         self._renew: Callable[[], None] = lambda: None
 
     def run(self) -> None:
@@ -43,11 +43,11 @@ class EmbeddingProcess:
 class OperationsProcess:
     """Performs jobs by the durable engine, and keeps house."""
 
-    def __init__(self, config: Config, worker_id: str) -> None:
+    def __init__(self, config: Config, worker_id: str, parent: int | None = None) -> None:
         self._config = config
         self._database = Database(config.url)
         self._in_hand: list[str] = []
-        self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.OPERATIONS)
+        self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.OPERATIONS, parent=parent)
 
     def run(self) -> None:
         """Until SIGTERM, or its place or parent is gone."""
@@ -72,16 +72,18 @@ class OperationsProcess:
             },
             wait_until_wanted=self._wait_until_wanted,
             doing=self._in_hand_while,
+            may_begin=self.heart.holds_place,
         )
-        executor = Executor(self._database, worker_id=self.heart.worker_id, perform=runner.perform_job)
+        executor = Executor(self._database, incarnation=self.heart.incarnation, perform=runner.perform_job)
         executor.launch()
         self._say()
         queue = JobQueue(self._database)
-        house = Housekeeping(self._database, self._config, queue, executor)
+        house = Housekeeping(self._database, self._config, queue, executor, in_hand=runner.in_hand)
         try:
-            while not self.heart.gone.wait(1.0):
+            while not self.heart.gone.is_set():
                 self._say()
-                house.keep()
+                house.keep()  # at once: what a former life has left is taken over first
+                self.heart.gone.wait(1.0)
         finally:
             self.heart.stop()
 

@@ -11,7 +11,7 @@ def warm_up() -> None:
     Streamlit collects garbage after each script run; walking the libraries' 140,000 lasting objects costs 100 ms of CPU
     each time, with every other session and the API waiting.
     """
-    import altair  # noqa: F401
+    import altair  # noqa: F401, ICN001
     import pandas  # noqa: F401, ICN001
     import pyarrow  # noqa: F401, ICN001
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from lib.contract.jobs import JOB_FAILURES, Job, JobError, JobFailure, Progress
 from lib.contract.model import utc_now
@@ -32,6 +33,8 @@ MAX_ATTEMPTS = 5
 HOLD_WAIT_SECONDS = 10.0
 #: A running job tells how far it is at least this often while it works.
 PROGRESS_SECONDS = 0.5
+#: How a job ended must be written; when it cannot be, because the disk is full, it is tried again after this long.
+END_AGAIN_SECONDS = 2.0
 
 
 #: name, function, arguments → what the function answers, remembered over restarts; tests call the function and no more.
@@ -42,8 +45,8 @@ class Cancelled(Exception):
     """Somebody asked the job to stop, and it has."""
 
 
-class Fenced(Exception):
-    """Another worker has taken the job over; this attempt must change nothing more."""
+class Fenced(BaseException):
+    """Another worker has taken the job over; this attempt must change nothing more. No ``Exception``: it is nobody's to handle."""
 
 
 class OperationFailed(Exception):
@@ -121,7 +124,8 @@ class JobContext:
             yield
         finally:
             with self.database.write() as connection:
-                holds.release_hold(connection, job_id)
+                if rows.is_owned(connection, job_id, attempt=self.attempt):  # else it is the next attempt's hold by now
+                    holds.release_hold(connection, job_id)
 
     def _wait_for_workers(self) -> None:
         """Until no worker has a batch in hand. A dead one's lease is not waited for: it is fenced by the content hash."""
@@ -146,7 +150,7 @@ def _timed_out(operation: Operation) -> OperationFailed:
 
 
 def _error_of(unexpected: Exception) -> JobError:
-    if isinstance(unexpected, OSError) and unexpected.errno == errno.ENOSPC:
+    if (isinstance(unexpected, OSError) and unexpected.errno == errno.ENOSPC) or "disk is full" in str(unexpected):  # SQLite's words
         return JobError(code=JobFailure.NO_SPACE, detail=JOB_FAILURES[JobFailure.NO_SPACE], action="Free some space, then start it again.")
     detail = f"{type(unexpected).__name__}: {unexpected}"[:500]
     return JobError(code=JobFailure.UNEXPECTED, detail=detail, action="Try again; the log has the details.")
@@ -167,20 +171,29 @@ class Runner:
         operations: dict[Operation, Perform],
         wait_until_wanted: Callable[[Callable[[], bool]], None],
         doing: Callable[[str], AbstractContextManager[None]],
+        may_begin: Callable[[Connection], bool] = lambda _: True,
         checkpoint: Checkpoint = run_step,
     ) -> None:
+        """``may_begin`` is asked in the transaction that begins a job: a process whose place was taken begins none."""
         self._database, self._config, self._worker_id, self._checkpoint = database, config, worker_id, checkpoint
         self._operations = operations
-        self._wait_until_wanted, self._doing = wait_until_wanted, doing
+        self._wait_until_wanted, self._doing, self._may_begin = wait_until_wanted, doing, may_begin
+        self.in_hand: list[str] = []
 
     def perform_job(self, job_id: str) -> None:
         """The workflow: also what a recovery calls again, so every line of it may happen twice."""
-        self._wait_until_wanted(lambda: self._ended(job_id))
-        context = self._begin(job_id)
-        if context is None:
-            return
-        with self._doing(f"{context.job.operation} {job_id[:8]}"):
-            self._perform(context)
+        self.in_hand.append(job_id)
+        try:
+            self._wait_until_wanted(lambda: self._ended(job_id))
+            if context := self._begin(job_id):
+                with self._doing(f"{context.job.operation} {job_id[:8]}"):
+                    self._perform(context)
+        except Fenced:
+            log.warning("fenced", job_id=job_id)
+            if not self._ended(job_id):
+                raise  # to return would tell the engine that the workflow is done, and it is another's to finish
+        finally:
+            self.in_hand.remove(job_id)
 
     def _ended(self, job_id: str) -> bool:
         with self._database.read() as connection:
@@ -189,6 +202,8 @@ class Runner:
 
     def _begin(self, job_id: str) -> JobContext | None:
         with self._database.write() as connection:
+            if not self._may_begin(connection):
+                raise Fenced
             attempt = rows.begin_attempt(connection, job_id, worker_id=self._worker_id, now=utc_now())
             job = rows.get_job(connection, job_id)
             if attempt is None or job is None:
@@ -210,8 +225,6 @@ class Runner:
             self._end(context, JobState.SUCCEEDED, result=result)
         except Cancelled:
             self._end(context, JobState.CANCELLED)
-        except Fenced:
-            log.warning("fenced", job_id=context.job.job_id, attempt=context.attempt)
         except OperationFailed as failure:
             self._end(context, JobState.FAILED, error=failure.error)
         except Exception as unexpected:
@@ -219,6 +232,14 @@ class Runner:
             self._end(context, JobState.FAILED, error=_error_of(unexpected))
 
     def _end(self, context: JobContext, state: JobState, *, result: dict[str, Any] | None = None, error: JobError | None = None) -> None:
+        while True:
+            try:
+                return self._write_end(context, state, result=result, error=error)
+            except SQLAlchemyError as trouble:
+                log.error("end_not_written", job_id=context.job.job_id, state=state, error=str(trouble))
+                time.sleep(END_AGAIN_SECONDS)
+
+    def _write_end(self, context: JobContext, state: JobState, *, result: dict[str, Any] | None, error: JobError | None) -> None:
         job_id, told = context.job.job_id, error.model_dump() if error else None
         with self._database.write() as connection:
             ended = rows.end_job(connection, job_id, state=state, now=utc_now(), attempt=context.attempt, result=result, error=told)

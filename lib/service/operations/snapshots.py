@@ -16,7 +16,7 @@ from lib.service.storage.entries import hash_table
 def take_snapshot(context: JobContext) -> dict[str, Any]:
     """Save a copy because somebody asked for it."""
     arguments = context.job.arguments
-    name = arguments.get("name") or f"snapshot {utc_now():%Y-%m-%d %H:%M}"
+    name = arguments.get("name", "").strip() or f"snapshot {utc_now():%Y-%m-%d %H:%M}"
     snapshot = context.step("take_snapshot", _take, context, name, arguments.get("note", ""), False)
     if snapshot is None:
         raise OperationFailed(JobFailure.NO_INDEX, "There is no index to save yet.", "Import a sheet, and let the queue drain.")

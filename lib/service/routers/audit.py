@@ -29,10 +29,16 @@ def download_audit(
 
 
 @router.get("", responses=problems(ErrorCode.BAD_CURSOR))
-def list_audit(_: Viewer, services: ServicesDep, limit: Limit = 50, cursor: Cursor = None) -> AuditPage:
+def list_audit(
+    _: Viewer,
+    services: ServicesDep,
+    object_id: Annotated[str | None, Query(max_length=200, description="only actions on this: a job, a worker, a setting")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> AuditPage:
     """Actions, newest first; refusals included."""
     before = decode_cursor(cursor, int)[0] if cursor else None
     with services.database.read() as connection:
-        page = list_actions(connection, before=before, limit=limit + 1)
+        page = list_actions(connection, before=before, limit=limit + 1, object_id=object_id)
     more = encode_cursor(page[limit - 1].audit_id) if len(page) > limit else None
     return AuditPage(items=page[:limit], next_cursor=more, taken_at=utc_now())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
@@ -13,6 +12,7 @@ from lib.contract.exports import ExportPage
 from lib.contract.model import utc_now
 from lib.service.errors import ServiceError
 from lib.service.routers.deps import ServicesDep, Viewer, problems
+from lib.service.routers.downloads import download
 from lib.service.storage import exports as rows
 
 router = APIRouter(prefix="/api/exports", tags=["export"])
@@ -22,13 +22,13 @@ router = APIRouter(prefix="/api/exports", tags=["export"])
 def list_exports(_: Viewer, services: ServicesDep) -> ExportPage:
     """Export files that can still be downloaded, newest first."""
     with services.database.read() as connection:
-        return ExportPage(items=rows.list_exports(connection, limit=100), taken_at=utc_now())
+        return ExportPage(items=rows.list_exports(connection, now=utc_now(), limit=100), taken_at=utc_now())
 
 
 @router.get(
     "/{export_id}/file",
     response_class=FileResponse,
-    responses=problems(ErrorCode.NOT_FOUND, ErrorCode.EXPIRED)
+    responses=problems(ErrorCode.NOT_FOUND, ErrorCode.EXPIRED, ErrorCode.BAD_RANGE)
     | {206: {"description": "A part, for a Range."}, 304: {"description": "The file you have is this one."}},
 )
 def download_export(
@@ -47,8 +47,4 @@ def download_export(
     path = services.config.exports_dir / f"{export_id}.csv"
     if export.expires_at < utc_now() or not path.is_file():
         raise ServiceError(ErrorCode.EXPIRED, "The file was removed by age.", action="Export again.")
-    digest = base64.b64encode(bytes.fromhex(export.sha256)).decode()
-    headers = {"ETag": f'"{export.sha256}"', "Repr-Digest": f"sha-256=:{digest}:", "Cache-Control": "private, no-cache"}
-    if if_none_match and f'"{export.sha256}"' in if_none_match:
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, media_type="text/csv; charset=utf-8", filename=export.name, headers=headers)
+    return download(path, sha256=export.sha256, name=export.name, media_type="text/csv; charset=utf-8", if_none_match=if_none_match)

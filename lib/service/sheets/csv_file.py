@@ -24,8 +24,11 @@ class UnreadableSheet(Exception):
     """The file is not a sheet this reader understands: what happened, and what to do."""
 
     def __init__(self, detail: str, action: str) -> None:
-        super().__init__(detail)
+        super().__init__(detail, action)  # both: a checkpoint pickles the exception, and a restart rebuilds it from these
         self.detail, self.action = detail, action
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,14 @@ def _not_text(encoding: str, error: UnicodeError) -> UnreadableSheet:
 
 def _detect_delimiter(head: str) -> str:
     """The one that makes the most columns of the header; what stands inside quotation marks does not count."""
-    widths = {delimiter: len(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), [])) for delimiter in DELIMITERS}
-    return max(widths, key=lambda delimiter: widths[delimiter])
+    return max(DELIMITERS, key=lambda delimiter: _count_columns(head, delimiter))
+
+
+def _count_columns(head: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, strict=True), []))
+    except csv.Error:  # a quotation mark that only another delimiter makes sense of
+        return 0
 
 
 def read_header(path: Path, dialect: Dialect) -> list[str]:

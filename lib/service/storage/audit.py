@@ -44,9 +44,11 @@ def forget_old(connection: Connection, before: datetime) -> None:
     connection.execute(sa.delete(schema.audit).where(schema.audit.c.at < before))
 
 
-def list_actions(connection: Connection, *, before: int | None, limit: int) -> list[AuditEntry]:
-    """Actions, newest first."""
+def list_actions(connection: Connection, *, before: int | None, limit: int, object_id: str | None = None) -> list[AuditEntry]:
+    """Actions, newest first; those on one object can be asked for alone."""
     query = sa.select(schema.audit).order_by(schema.audit.c.audit_id.desc()).limit(limit)
     if before:
         query = query.where(schema.audit.c.audit_id < before)
+    if object_id:
+        query = query.where(schema.audit.c.object_id == object_id)
     return [AuditEntry.model_validate(dict(row._mapping)) for row in connection.execute(query)]

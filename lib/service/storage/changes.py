@@ -138,8 +138,10 @@ def forget_changes_before(connection: Connection, before: datetime) -> None:
 _TOUCHED = "SELECT entry_id FROM entries WHERE import_id = :job_id"
 _COUNT_QUEUED = "SELECT state, COUNT(*) AS n FROM items WHERE entry_id IN ({touched} UNION ALL {gone}) GROUP BY state"
 _DEQUEUE = "DELETE FROM items WHERE entry_id IN ({touched} UNION ALL {gone})"
+# What never had a vector is in no index, so no index has to let it go.
 _REMEMBER_REMOVALS = (
-    "INSERT INTO removals (entry_id, revision) SELECT entry_id, :revision FROM ({gone}) g WHERE true "
+    "INSERT INTO removals (entry_id, revision) SELECT g.entry_id, :revision FROM ({gone}) g "
+    "JOIN embeddings m ON m.entry_id = g.entry_id WHERE true "
     "ON CONFLICT (entry_id) DO UPDATE SET revision = excluded.revision"
 )
 _DELETE_GONE = "DELETE FROM entries WHERE entry_id IN ({gone})"

@@ -26,9 +26,10 @@ _CURRENT = (
 
 
 def count_changes(connection: Connection, *, after: int) -> int:
-    """Embeddings and removals newer than revision ``after``: what a generation of that revision lacks."""
+    """Embeddings and removals newer than revision ``after``: what a generation of that revision lacks. 0: there is no generation."""
     statement = sa.text(
-        "SELECT (SELECT COUNT(*) FROM embeddings WHERE revision > :after) + (SELECT COUNT(*) FROM removals WHERE revision > :after)"
+        "SELECT (SELECT COUNT(*) FROM embeddings WHERE revision > :after)"
+        " + (SELECT COUNT(*) FROM removals WHERE revision > :after AND :after > 0)"  # where there is no index, nothing must leave it
     )
     return int(connection.execute(statement, {"after": after}).scalar_one())
 

@@ -24,9 +24,9 @@ def get_export(connection: Connection, export_id: str) -> Export | None:
     return Export.model_validate(dict(row._mapping)) if row else None
 
 
-def list_exports(connection: Connection, *, limit: int) -> list[Export]:
-    """Exports, newest first."""
-    rows = connection.execute(sa.select(exports).order_by(exports.c.created_at.desc()).limit(limit))
+def list_exports(connection: Connection, *, now: datetime, limit: int) -> list[Export]:
+    """Exports that have not expired, newest first."""
+    rows = connection.execute(sa.select(exports).where(exports.c.expires_at >= now).order_by(exports.c.created_at.desc()).limit(limit))
     return [Export.model_validate(dict(row._mapping)) for row in rows]
 
 

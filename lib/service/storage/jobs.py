@@ -85,7 +85,7 @@ def begin_attempt(connection: Connection, job_id: str, *, worker_id: str, now: d
             state=JobState.RUNNING,
             worker_id=worker_id,
             attempt=jobs.c.attempt + 1,
-            started_at=sa.func.coalesce(jobs.c.started_at, sa.literal(now, schema.Instant)),
+            started_at=now,  # each attempt has the operation's whole time: nobody worked while the console was off
         )
     )
     if not connection.execute(statement).rowcount:

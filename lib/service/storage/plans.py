@@ -108,7 +108,9 @@ def forget_old(connection: Connection, *, plans_before: datetime, uploads_before
 
     The rows of an applied plan stay as long as the plan: they are what an undo would start from.
     """
-    connection.execute(sa.delete(plans).where(plans.c.created_at < plans_before))
+    # The last applied one stays: its mapping is how exports name their columns.
+    last_applied = sa.select(plans.c.plan_id).where(plans.c.state == PlanState.APPLIED).order_by(plans.c.created_at.desc()).limit(1)
+    connection.execute(sa.delete(plans).where(plans.c.created_at < plans_before, plans.c.plan_id.not_in(last_applied)))
     old = list(connection.execute(sa.select(uploads.c.upload_id).where(uploads.c.created_at < uploads_before)).scalars())
     connection.execute(sa.delete(uploads).where(uploads.c.created_at < uploads_before))
     return old

@@ -50,6 +50,13 @@ def get_desired(connection: Connection, *, worker_id: str, incarnation: str) -> 
     return Desired(found) if found else None
 
 
+def list_living(connection: Connection, now: datetime) -> set[str]:
+    """The incarnations that fill a place, and have neither fallen silent nor said good-bye."""
+    stale_before = now - timedelta(seconds=STALE_AFTER_SECONDS)
+    query = sa.select(workers.c.incarnation).where(workers.c.heartbeat_at >= stale_before, workers.c.actual != Actual.STOPPED)
+    return set(connection.execute(query).scalars())
+
+
 def add_processed(connection: Connection, *, worker_id: str, processed: int, failed: int) -> None:
     """Count in the transaction that settles."""
     connection.execute(

@@ -1,0 +1,222 @@
+"""What needs a person, ranked, and the one verdict that follows. Pure: readings in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lib.contract.events import JobsReading
+from lib.contract.index import IndexReading
+from lib.contract.queue import QueueReading
+from lib.contract.settings import SettingsReading
+from lib.contract.states import Actual, Desired, JobState, Operation, RefreshMode, WorkerRole
+from lib.contract.workers import Worker, WorkersReading
+from lib.ui.format import format_age, plural
+from lib.ui.marks import OPERATION_WORDS, Mark, Tone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """All that is known at one moment; None is "not known", never "nothing"."""
+
+    queue: QueueReading | None
+    workers: WorkersReading | None
+    jobs: JobsReading | None
+    index: IndexReading | None
+    settings: SettingsReading | None
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing for a person: what, the evidence, what it leads to, the safest next step and where to take it."""
+
+    tone: Tone
+    icon: str
+    what: str
+    evidence: str
+    impact: str
+    step: str
+    link: str
+    pages: frozenset[str]
+
+
+#: What is looked at, in the words of the empty state.
+CHECKED = "workers alive, workers paused, failed rows, last jobs, index up to date"
+
+
+def find_findings(readings: Readings) -> list[Finding]:
+    """Everything that needs a person, worst first."""
+    rules: tuple[Callable[[Readings], Iterable[Finding]], ...] = (
+        _lost_capacity,
+        _stale_workers,
+        _paused_workers,
+        _failed_rows,
+        _failed_jobs,
+        _index_behind,
+    )
+    findings = [finding for rule in rules for finding in rule(readings)]
+    return sorted(findings, key=lambda finding: finding.tone is not Tone.BAD)
+
+
+def judge(readings: Readings, findings: list[Finding]) -> Mark:
+    """The overall verdict."""
+    if readings.queue is None or readings.workers is None:
+        return Mark(Tone.IDLE, "help", "not known yet")
+    if any(finding.tone is Tone.BAD for finding in findings):
+        return Mark(Tone.BAD, "error", "needs attention")
+    if findings:
+        return Mark(Tone.HELD, "warning", "waits for a person")
+    if not readings.queue.entries:
+        return Mark(Tone.IDLE, "radio_button_unchecked", "nothing imported yet")
+    if readings.queue.backlog or (readings.jobs and readings.jobs.active):
+        return Mark(Tone.BUSY, "play_circle", "working")
+    return Mark(Tone.DONE, "check_circle", "all well")
+
+
+def is_capacity(worker: Worker) -> bool:
+    """Whether the worker takes work: alive and wanted."""
+    return not worker.stale and worker.actual is not Actual.STOPPED and worker.desired is Desired.RUNNING
+
+
+def find_workers(workers: WorkersReading | None, role: WorkerRole) -> list[Worker]:
+    """The workers of a role that have not ended in good order."""
+    return [worker for worker in workers.workers if worker.role is role and worker.actual is not Actual.STOPPED] if workers else []
+
+
+def _lost_capacity(readings: Readings) -> Iterable[Finding]:
+    if readings.workers is None:
+        return
+    for role, pages, impact in (
+        (WorkerRole.EMBEDDING, {"Import", "Queue", "Workers"}, "Rows wait in the queue and do not become searchable."),
+        (WorkerRole.OPERATIONS, {"Import", "Export", "Index", "Workers"}, "Imports, exports and index builds wait."),
+    ):
+        workers = find_workers(readings.workers, role)
+        if not any(worker.desired is not Desired.RUNNING or not worker.stale for worker in workers):
+            yield Finding(
+                tone=Tone.BAD,
+                icon="power_off",
+                what=f"No {role} worker is alive",
+                evidence=f"{plural(len(workers), 'worker')} known, none heard from lately.",
+                impact=impact,
+                step="The supervisor starts a new one by itself. If none comes, look at the log of the console.",
+                link="/Workers",
+                pages=frozenset(pages),
+            )
+
+
+def _stale_workers(readings: Readings) -> Iterable[Finding]:
+    stale = [worker for role in WorkerRole for worker in find_workers(readings.workers, role) if worker.stale]
+    if stale:
+        oldest = min((worker.heartbeat_at for worker in stale if worker.heartbeat_at), default=None)
+        yield Finding(
+            tone=Tone.BAD,
+            icon="heart_broken",
+            what=f"{plural(len(stale), 'worker')} went silent",
+            evidence=f"{_names(stale)}: last heartbeat {format_age(oldest, readings.now)}.",
+            impact="Not counted as capacity. What it held goes back to the queue when its lease lapses.",
+            step="See what it was doing.",
+            link="/Workers",
+            pages=frozenset({"Workers", "Queue"}),
+        )
+
+
+def _paused_workers(readings: Readings) -> Iterable[Finding]:
+    if readings.workers is None:
+        return
+    for role, pages in (
+        (WorkerRole.EMBEDDING, {"Import", "Queue", "Workers"}),
+        (WorkerRole.OPERATIONS, {"Import", "Export", "Index", "Workers"}),
+    ):
+        workers = find_workers(readings.workers, role)
+        held = [worker for worker in workers if worker.desired is not Desired.RUNNING]
+        if held:
+            everyone = len(held) == len(workers)
+            yield Finding(
+                tone=Tone.HELD,
+                icon="pause_circle",
+                what=f"{'All' if everyone else len(held)} {role} workers are held"
+                if len(held) > 1
+                else f"{held[0].worker_id} is {held[0].desired}",
+                evidence=describe_wish(held[0], readings.now),
+                impact=_impact_of_pause(readings, everyone=everyone, role=role),
+                step="Resume when the reason is gone.",
+                link="/Workers",
+                pages=frozenset(pages),
+            )
+
+
+def describe_wish(worker: Worker, at: datetime) -> str:
+    """Who wants it so, why, and since when."""
+    words = {Desired.PAUSED: "Paused", Desired.DRAINING: "Draining", Desired.RUNNING: "Resumed"}[worker.desired]
+    who = f" by {worker.desired_by}" if worker.desired_by else ""
+    why = f": “{worker.desired_reason}”" if worker.desired_reason else ", no reason given"
+    since = f" ({format_age(worker.desired_since, at)})" if worker.desired_since else ""
+    return f"{words}{who}{why}{since}."
+
+
+def _impact_of_pause(readings: Readings, *, everyone: bool, role: WorkerRole) -> str:
+    if not everyone:
+        return "The others go on, more slowly."
+    if role is WorkerRole.OPERATIONS:
+        return "Imports, exports and index builds wait."
+    waiting = readings.queue.pending if readings.queue else None
+    return f"{plural(waiting, 'row')} wait." if waiting else "New rows will wait."
+
+
+def _failed_rows(readings: Readings) -> Iterable[Finding]:
+    if readings.queue and readings.queue.failed:
+        yield Finding(
+            tone=Tone.BAD,
+            icon="error",
+            what=f"{plural(readings.queue.failed, 'row')} could not be embedded",
+            evidence=f"Of {readings.queue.entries:,} in the table.",
+            impact="They are in the table but cannot be found by a search.",
+            step="Read the causes, then retry or discard.",
+            link="/Queue",
+            pages=frozenset({"Queue"}),
+        )
+
+
+def _failed_jobs(readings: Readings) -> Iterable[Finding]:
+    for reading in readings.jobs.operations if readings.jobs else []:
+        job = reading.last
+        if job is None or job.state not in {JobState.FAILED, JobState.INTERRUPTED}:
+            continue
+        word = OPERATION_WORDS[reading.operation]
+        page = {Operation.EXPORT: "Export", Operation.REFRESH: "Index", Operation.REBUILD: "Index"}.get(reading.operation, "Import")
+        yield Finding(
+            tone=Tone.BAD,
+            icon="error",
+            what=f"The last {word.lower()} {job.state.value if job.state is JobState.FAILED else 'was interrupted'}",
+            evidence=f"{job.error.detail if job.error else 'No cause was recorded.'} ({format_age(job.finished_at, readings.now)})",
+            impact="Nothing was half-applied.",
+            step=(job.error.action if job.error else "") or "Look at its log, then start it again.",
+            link=f"/?job={job.job_id}",
+            pages=frozenset({page}),
+        )
+
+
+def _index_behind(readings: Readings) -> Iterable[Finding]:
+    manual = readings.settings is not None and _refresh_mode(readings.settings) == RefreshMode.MANUAL
+    if manual and readings.index and readings.index.unindexed:
+        yield Finding(
+            tone=Tone.HELD,
+            icon="sync",
+            what=f"The index lacks {plural(readings.index.unindexed, 'change')}",
+            evidence="Index refresh is set to manual.",
+            impact="A search does not see them.",
+            step="Refresh the index, or set refresh to automatic.",
+            link="/Index",
+            pages=frozenset({"Index"}),
+        )
+
+
+def _refresh_mode(settings: SettingsReading) -> object:
+    return next((setting.value for setting in settings.settings if setting.name == "index.refresh"), None)
+
+
+def _names(workers: list[Worker]) -> str:
+    names = [worker.worker_id for worker in workers]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

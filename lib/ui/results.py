@@ -1,0 +1,60 @@
+"""What an ended job says it did, in words. A result that lacks a figure shows a dash, not a guess."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from lib.contract.jobs import Job
+from lib.contract.states import JobState, Operation
+from lib.ui.format import UNKNOWN, format_count, format_duration
+
+#: What an import counts, in the order of the plan page.
+IMPORT_COUNTS = ("new", "changed", "unchanged", "removed", "invalid")
+
+
+def count_of(job: Job | None, name: str) -> int | None:
+    """The figure called ``name`` of a job's result; None when the result has none."""
+    result: dict[str, Any] = (job.result if job else None) or {}
+    value = result.get(name, (result.get("counts") or {}).get(name))
+    return value if isinstance(value, int) else None
+
+
+def text_of(job: Job | None, name: str) -> str | None:
+    """The words called ``name`` of a job's result, else of its arguments."""
+    for source in ((job.result or {}), job.arguments) if job else ():
+        if isinstance(value := source.get(name), str) and value:
+            return value
+    return None
+
+
+def duration_of(job: Job, at: datetime) -> str:
+    """How long the job has worked, or worked in all."""
+    return format_duration(((job.finished_at or at) - job.started_at).total_seconds()) if job.started_at else UNKNOWN
+
+
+def summarize(job: Job) -> str:
+    """One line about what came of the job."""
+    if job.is_active:
+        return job.progress.phase if job.progress else "waiting to start"
+    if job.error is not None:
+        return job.error.detail
+    if job.state is JobState.CANCELLED:
+        return "Stopped on request; everything is as it was before."
+    if job.state is JobState.INTERRUPTED:
+        return "Its worker went away; nothing was half-applied."
+    return _summarize_success(job)
+
+
+def _summarize_success(job: Job) -> str:
+    match job.operation:
+        case Operation.PREVIEW | Operation.IMPORT:
+            counts = [f"{count:,} {name}" for name in IMPORT_COUNTS if (count := count_of(job, name))]
+            return ", ".join(counts) or ("nothing to do" if job.operation is Operation.IMPORT else "plan made")
+        case Operation.EXPORT:
+            return f"{format_count(count_of(job, 'rows'))} rows written"
+        case Operation.REFRESH | Operation.REBUILD:
+            generation = count_of(job, "generation")
+            vectors = count_of(job, "vectors")
+            return f"generation {format_count(generation)}" + (f", {vectors:,} vectors" if vectors is not None else "")
+    return ""

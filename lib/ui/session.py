@@ -1,0 +1,105 @@
+"""What lives longer than one run of a page: the client and the hub of the process, the keys of the session and of the URL."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from lib.client.api import Client
+from lib.client.connection import connect_from_environment
+from lib.client.live import LiveHub
+from lib.contract.environment import API_URL, ENVIRONMENT
+
+
+class Keys:
+    """Every key of ``st.session_state`` that is not one widget's own."""
+
+    REFRESH: Final = "refresh"  #: the chosen refresh interval
+    QUESTION: Final = "question"  #: the open confirmation dialog
+    NOTICE: Final = "notice"  #: the result of the last action
+    STARTS: Final = "starts"  #: idempotency keys of starts, by operation
+    UPLOADS: Final = "uploads"  #: uploads begun in this session, by file
+
+
+class Params:
+    """Every query parameter: what a link to a page may carry."""
+
+    UPLOAD: Final = "upload"  #: an upload whose columns are to be mapped
+    PLAN: Final = "plan"  #: a plan to review
+    JOB: Final = "job"  #: a job to look at
+    CHANGE: Final = "change"  #: the plan's row filter
+    WINDOW: Final = "window"  #: how far the charts look back
+    CAUSE: Final = "cause"  #: the failures' filter
+    QUERY: Final = "q"  #: a search
+    CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
+    OPERATION: Final = "operation"  #: the job list's filter
+    STATE: Final = "state"  #: the job list's filter
+    TAB: Final = "tab"  #: the open tab
+
+
+@st.cache_resource(show_spinner=False)
+def get_client() -> Client:
+    """The one client of this process."""
+    return make_client()
+
+
+@st.cache_resource(show_spinner=False)
+def get_hub() -> LiveHub:
+    """The one live feed of this process, started here."""
+    return make_hub()
+
+
+def make_client() -> Client:
+    """A client of the embedded service on our own port, or of ``SWITCHYARD_API_URL``."""
+    connect = partial(connect_from_environment, int(st.get_option("server.port")))
+    return Client(connect(), connect=connect)
+
+
+def make_hub() -> LiveHub:
+    """A running hub; its thread never calls Streamlit."""
+    hub = LiveHub(get_client())
+    hub.start()
+    return hub
+
+
+def is_embedded() -> bool:
+    """Whether the service answers on the console's own address, so that a browser may use it directly."""
+    return not os.environ.get(API_URL)
+
+
+def environment_label() -> str:
+    """What this installation is called: shown in the sidebar and the status bar."""
+    return os.environ.get(ENVIRONMENT) or "local"
+
+
+def identity() -> str:
+    """Who acts. Until there is a sign-in, the person at the keyboard is admin of their own machine."""
+    return "local admin"
+
+
+def now() -> datetime:
+    """The present; tests replace it."""
+    return datetime.now(UTC)
+
+
+def zone() -> tzinfo:
+    """The time zone of the browser, which is also the one of its charts."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def get_param(name: str) -> str | None:
+    """A query parameter; None when absent or empty."""
+    return st.query_params.get(name) or None
+
+
+def go_to(**params: str | None) -> None:
+    """Make the URL say exactly ``params``; the next run shows that."""
+    st.query_params.from_dict({name: value for name, value in params.items() if value is not None})

@@ -1,0 +1,154 @@
+"""The pieces every page is made of: headings with an "as of", gated buttons, job progress, two kinds of emptiness."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from html import escape
+
+import streamlit as st
+
+from lib.contract.events import Topic
+from lib.contract.jobs import Job, Progress
+from lib.contract.operations import Gate
+from lib.ui.dialogs import Question, ask
+from lib.ui.format import UNKNOWN, format_age, format_clock, format_count, format_duration, format_moment, format_rate
+from lib.ui.live import Freshness, connection_gate, freshness
+from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, icon, moment
+from lib.ui.notices import show_link
+from lib.ui.session import get_client, now, zone
+
+
+def show_heading(title: str, topic: Topic | None = None, *, note: str = "") -> None:
+    """A block's heading with its own "as of" on the right."""
+    right = as_of_line(freshness(topic), now()) if topic else ""
+    small = f'<span class="sy-note">{escape(note)}</span>' if note else ""
+    st.html(f'<div class="sy-head"><h2>{escape(title)} {small}</h2>{right}</div>')
+
+
+def as_of_line(fresh: Freshness, at: datetime) -> str:
+    """When the block's data was true, and since when it is no longer known to be."""
+    if fresh.stale_since is not None:
+        since = f"{format_clock(fresh.stale_since, zone())} ({format_age(fresh.stale_since, at)})"
+        return f'<span class="sy-asof sy-old">{icon("cloud_off")} stale since {since}</span>'
+    if fresh.as_of is None:
+        return f'<span class="sy-asof">as of {UNKNOWN}</span>'
+    return f'<span class="sy-asof" title="{format_moment(fresh.as_of, zone())}">as of {format_clock(fresh.as_of, zone())}</span>'
+
+
+def explain_gate(gate: Gate, at: datetime) -> str:
+    """The gate's own words, with since, holder and when it is expected to open."""
+    more = []
+    if gate.holder:
+        more.append(f"held by {gate.holder[:8]}")
+    if gate.since:
+        more.append(f"since {format_clock(gate.since, zone())}")
+    if gate.eta and gate.eta > at:
+        more.append(f"free in about {format_duration((gate.eta - at).total_seconds())}")
+    return f"{gate.reason_text.rstrip('.')} ({', '.join(more)})." if more else gate.reason_text
+
+
+def gated_button(label: str, gate: Gate, *, key: str, icon_name: str = "", primary: bool = False) -> bool:
+    """A button that obeys the gate; when it is off, the gate's reason stands beside it with a link that helps."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        symbol = f":material/{icon_name}:" if icon_name else None
+        clicked = st.button(label, key=key, icon=symbol, type="primary" if primary else "secondary", disabled=not gate.allowed)
+        if not gate.allowed:
+            st.html(
+                f'<span class="sy-why" title="{escape(gate.reason_code or "")}">{icon("info")} {escape(explain_gate(gate, now()))}</span>',
+                width="content",
+            )
+            if gate.fix_link:
+                show_link(gate.fix_link, "Show")
+    return clicked and gate.allowed
+
+
+def progress_line(progress: Progress | None) -> str:
+    """Phase, done of total, rate and what is left, each only as far as it is known."""
+    if progress is None:
+        return "waiting to start"
+    parts = [progress.phase]
+    if progress.total is not None:
+        parts.append(f"{format_count(progress.done)} of {format_count(progress.total)}")
+    elif progress.done:
+        parts.append(format_count(progress.done))
+    if progress.rate_per_second is not None:
+        parts.append(format_rate(progress.rate_per_second))
+    parts.append(f"about {format_duration(progress.eta_seconds)} left" if progress.eta_seconds is not None else "time left unknown")
+    return " · ".join(parts)
+
+
+def progress_ratio(progress: Progress | None) -> float | None:
+    """Between 0 and 1, never above; None while the total is unknown."""
+    if progress is None or not progress.total:
+        return None
+    return min(1.0, max(0.0, progress.done / progress.total))
+
+
+def show_progress(progress: Progress | None) -> None:
+    """A bar with its line of text; it moves without a scale while the total is unknown."""
+    ratio = progress_ratio(progress)
+    if ratio is None:
+        line = escape(progress_line(progress))
+        st.html(f'<div class="sy-note">{line}</div><div class="sy-wait" role="progressbar" aria-label="{line}"></div>')
+    else:
+        st.progress(ratio, text=progress_line(progress))
+
+
+def job_title(job: Job, at: datetime) -> str:
+    """One line about a job: state, operation, who, when."""
+    asked = f'<span class="sy-badge sy-held">{icon("cancel")}cancel requested</span>' if job.is_active and job.cancel_requested else ""
+    return (
+        f"<span>{badge(JOB_MARKS[job.state])} {asked} <b>{OPERATION_WORDS[job.operation]}</b> "
+        f'<span class="sy-note">by {escape(job.requested_by)} · {moment(job.created_at, now=at, zone=zone())}</span></span>'
+    )
+
+
+def show_active_job(job: Job, *, key: str) -> None:
+    """A running job: what, by whom, how far, and the way to stop it."""
+    with st.container(border=True, key=f"{key}_{job.job_id}"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.html(job_title(job, now()), width="content")
+            if not job.cancel_requested:
+                show_cancel(job, key=key)
+        show_progress(job.progress)
+
+
+def show_cancel(job: Job, *, key: str) -> None:
+    """The button that asks whether to cancel a job."""
+    word = OPERATION_WORDS[job.operation].lower()
+    if gated_button("Cancel", connection_gate(), key=f"{key}_cancel_{job.job_id}", icon_name="cancel"):
+        ask(
+            Question(
+                title=f"Cancel {word}?",
+                body=f"It stops at its next step, and everything is left **as it was before**. "
+                f"So far: {progress_line(job.progress)}. You can start it again at any time.",
+                verb=f"Cancel {word}",
+                perform=partial(_cancel_job, job.job_id, word),
+            )
+        )
+
+
+def _cancel_job(job_id: str, word: str, _: object) -> str:
+    get_client().cancel_job(job_id)
+    return f"Asked the {word} to stop"
+
+
+def show_nothing(title: str, sentence: str) -> None:
+    """Emptiness that is an answer: what would be here, and why it is not."""
+    st.html(f'<div class="sy-nothing"><b>{escape(title)}</b><br>{escape(sentence)}</div>')
+
+
+def show_unknown(what: str) -> None:
+    """Emptiness that is not an answer: nothing has been heard yet."""
+    show_nothing(f"{what}: not known yet", "The service has not said anything about this so far. This fills itself as soon as it does.")
+
+
+def show_finding(tone: Tone, text: str, *, symbol: str = "info") -> None:
+    """One remark in the tone it deserves."""
+    st.html(f'<div class="sy-box sy-box-{tone}"><p>{icon(symbol)} {text}</p></div>')
+
+
+def state_badge(mark: Mark) -> None:
+    """A badge on its own line."""
+    st.html(badge(mark), width="content")

@@ -1,0 +1,23 @@
+"""Import: bring a sheet into the table."""
+
+from __future__ import annotations
+
+from lib.ui.frames.imports import Step, show_choice, show_mapping, show_steps
+from lib.ui.frames.jobs import show_job_history, show_last_run
+from lib.ui.frames.plans import show_import_job, show_plan
+from lib.ui.shell import open_page
+
+open_page("Import")
+step = show_steps()
+match step:
+    case Step.CHOOSE:
+        show_choice()
+    case Step.MAP:
+        show_mapping()
+    case Step.REVIEW:
+        show_plan()
+    case Step.APPLY:
+        show_import_job()
+if step is Step.CHOOSE:
+    show_last_run("import")
+    show_job_history("import")

@@ -1,0 +1,266 @@
+"""A service that answers from canned readings and remembers what it was asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from lib.client.errors import Refused, Unreachable, error_of
+from lib.client.live import Link
+from lib.contract.audit import AuditEntry, AuditPage
+from lib.contract.entries import EntryPage
+from lib.contract.errors import ErrorCode, Problem
+from lib.contract.events import JobsReading, Topic
+from lib.contract.exports import Export, ExportPage
+from lib.contract.imports import (
+    Plan,
+    SheetColumns,
+    Upload,
+)
+from lib.contract.index import SearchHit, SearchResult
+from lib.contract.jobs import Job, JobLog, JobPage, LogLine
+from lib.contract.operations import Gate, Ticket
+from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
+from lib.contract.settings import SETTINGS, SettingReading
+from lib.contract.states import (
+    Change,
+    FailureCause,
+    JobState,
+    Operation,
+)
+from tests.pages.canned import (
+    JOB_ID,
+    PLAN_ID,
+    UPLOAD_ID,
+    ago,
+    audit,
+    columns,
+    exports,
+    failures,
+    history,
+    job,
+    now,
+    plan,
+)
+from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
+
+
+@dataclass
+class FakeHub:
+    readings: dict[Topic, Any] = field(default_factory=dict)
+    connection: Link = field(default_factory=lambda: Link("live", ago(minutes=12)))
+
+    def reading(self, topic: Topic) -> Any:
+        return self.readings.get(topic)
+
+    def as_of(self, topic: Topic) -> datetime | None:
+        if topic not in self.readings:
+            return None
+        return ago(seconds=1) if self.connection.state == "live" else self.connection.since
+
+    def stale(self, topic: Topic, interval: float) -> bool:  # noqa: ARG002
+        return self.connection.state == "offline"
+
+
+@dataclass
+class FakeClient:
+    """Answers from the canned readings and remembers what it was asked to do."""
+
+    plan: Plan = field(default_factory=plan)
+    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    down: bool = False
+    refusal: Gate | None = None
+    failures: list[Failure] = field(default_factory=list)
+    exports: list[Export] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+
+    def _note(self, name: str, *arguments: Any) -> None:
+        if self.down:
+            raise Unreachable("http://127.0.0.1:8501", "connection refused")
+        self.calls.append((name, arguments))
+
+    def _act(self, name: str, *arguments: Any) -> None:
+        self._note(name, *arguments)
+        if self.refusal:
+            raise Refused(Problem(title="Conflict", status=409, code=ErrorCode.REFUSED, detail=self.refusal.reason_text, gate=self.refusal))
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def create_upload(self, name: str, size_bytes: int) -> Upload:
+        self._act("create_upload", name, size_bytes)
+        return Upload(upload_id=UPLOAD_ID, name=name, size_bytes=size_bytes)
+
+    def get_upload_offset(self, upload_id: str) -> int:
+        self._note("get_upload_offset", upload_id)
+        return 0
+
+    def upload_file(self, name: str, *_: Any, **__: Any) -> Upload:
+        self._act("upload_file", name)
+        return Upload(upload_id=UPLOAD_ID, name=name, size_bytes=9, received_bytes=9)
+
+    def get_upload_columns(self, upload_id: str, sheet: str | None = None) -> SheetColumns:
+        self._note("get_upload_columns", upload_id, sheet)
+        if upload_id != UPLOAD_ID:
+            raise self._missing()
+        return columns()
+
+    def preview_import(self, request: Any) -> str:
+        self._act("preview_import", request)
+        return PLAN_ID
+
+    def get_plan(self, plan_id: str, change: Change | None = None, limit: int = 50, cursor: str | None = None) -> Plan:
+        self._note("get_plan", plan_id, change, limit, cursor)
+        if plan_id != PLAN_ID:
+            raise self._missing()
+        rows = [row for row in self.plan.rows if change is None or row.change is change]
+        return self.plan.model_copy(update={"rows": rows if limit else []})
+
+    def start_import(self, request: Any, idempotency_key: str | None = None) -> str:
+        self._act("start_import", request, idempotency_key)
+        return JOB_ID
+
+    def start_export(self, request: Any, idempotency_key: str | None = None) -> str:
+        self._act("start_export", request, idempotency_key)
+        return JOB_ID
+
+    def start_refresh(self, idempotency_key: str | None = None) -> str:
+        self._act("start_refresh", idempotency_key)
+        return JOB_ID
+
+    def start_rebuild(self, idempotency_key: str | None = None) -> str:
+        self._act("start_rebuild", idempotency_key)
+        return JOB_ID
+
+    def list_exports(self) -> ExportPage:
+        self._note("list_exports")
+        return ExportPage(items=self.exports, taken_at=now())
+
+    def export_link(self, export_id: str, ticket: str, base_url: str | None = None) -> str:
+        return f"{base_url or ''}/api/exports/{export_id}/file?ticket={ticket}"
+
+    def create_ticket(self, method: str, path: str) -> Ticket:
+        self._note("create_ticket", method, path)
+        return Ticket(ticket="t1cket", expires_at=now() + timedelta(minutes=5))
+
+    def list_entries(self, text: str | None = None, limit: int = 50, cursor: str | None = None) -> EntryPage:
+        self._note("list_entries", text, limit, cursor)
+        return EntryPage(items=[], total=7 if text else 150, taken_at=now())
+
+    def list_jobs(self, operation: Any = None, state: Any = None, limit: int = 50, cursor: str | None = None) -> JobPage:
+        self._note("list_jobs", operation, state, limit, cursor)
+        items = [job for job in self.jobs if operation in {None, job.operation} and state in {None, job.state}]
+        return JobPage(items=items[:limit], taken_at=now())
+
+    def get_job(self, job_id: str) -> Job:
+        self._note("get_job", job_id)
+        for found in self.jobs:
+            if found.job_id == job_id:
+                return found
+        raise self._missing()
+
+    def get_job_log(self, job_id: str) -> JobLog:
+        self._note("get_job_log", job_id)
+        return JobLog(
+            job_id=job_id,
+            lines=[
+                LogLine(at=ago(minutes=4), level="info", message="read 150 records"),
+                LogLine(at=ago(minutes=4), level="info", message="applied"),
+            ],
+        )
+
+    def cancel_job(self, job_id: str) -> Job:
+        self._act("cancel_job", job_id)
+        return job(Operation.IMPORT, JobState.RUNNING, cancel_requested=True)
+
+    def _wish(self, name: str, *arguments: Any) -> Any:
+        self._act(name, *arguments)
+
+    def pause_worker(self, worker_id: str, reason: str = "") -> Any:
+        self._wish("pause_worker", worker_id, reason)
+
+    def resume_worker(self, worker_id: str, reason: str = "") -> Any:
+        self._wish("resume_worker", worker_id, reason)
+
+    def drain_worker(self, worker_id: str, reason: str = "") -> Any:
+        self._wish("drain_worker", worker_id, reason)
+
+    def pause_workers(self, reason: str = "") -> Any:
+        self._wish("pause_workers", reason)
+
+    def resume_workers(self, reason: str = "") -> Any:
+        self._wish("resume_workers", reason)
+
+    def drain_workers(self, reason: str = "") -> Any:
+        self._wish("drain_workers", reason)
+
+    def get_queue_history(self, window: Window = Window.M15) -> QueueHistory:
+        self._note("get_queue_history", window)
+        return history(Window(window))
+
+    def list_failures(self, cause: FailureCause | None = None, limit: int = 50, cursor: str | None = None) -> FailurePage:
+        self._note("list_failures", cause, limit, cursor)
+        found = [failure for failure in self.failures if cause in {None, failure.cause}]
+        return FailurePage(items=found[:limit], total=len(found), taken_at=now())
+
+    def retry_failures(self, selection: Any) -> FailureReport:
+        self._act("retry_failures", selection)
+        return FailureReport(done=len(selection.entry_ids or self.failures), skipped=0)
+
+    def discard_failures(self, selection: Any) -> FailureReport:
+        self._act("discard_failures", selection)
+        return FailureReport(done=len(selection.entry_ids or self.failures), skipped=1)
+
+    def search_index(self, text: str, k: int = 10) -> SearchResult:
+        self._note("search_index", text, k)
+        hits = [
+            SearchHit(
+                key="KB-001",
+                text="Customer cannot log in. Ask which address they use, then send a fresh sign-in link.",
+                score=0.812,
+                fields={"category": "Access", "owner": "Maria"},
+            ),
+            SearchHit(
+                key="KB-017",
+                text="Password reset mail does not arrive. Look at the bounce list first.",
+                score=0.664,
+                fields={"category": "Access", "owner": "Jonas"},
+            ),
+        ]
+        return SearchResult(generation=3, hits=hits[:k], seconds=0.004, taken_at=now())
+
+    def put_setting(self, name: str, value: Any, expected: Any = None) -> SettingReading:
+        self._act("put_setting", name, value, expected)
+        return SettingReading(name=name, value=value, default=SETTINGS[name].default)
+
+    def list_audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        self._note("list_audit", limit, cursor)
+        return AuditPage(items=self.audit[:limit], taken_at=now())
+
+    def _missing(self) -> Exception:
+        problem = Problem(title="Not Found", status=404, code=ErrorCode.NOT_FOUND, detail="Nothing has this id.", action="Check the link.")
+        return error_of(404, problem.model_dump_json().encode(), {"Content-Type": "application/problem+json"})
+
+
+def scene(name: str) -> tuple[FakeClient, FakeHub]:
+    """The client and hub of one named situation: fresh, idle, busy, failed, offline, silent."""
+    readings = {
+        "fresh": empty_readings,
+        "idle": idle_readings,
+        "busy": busy_readings,
+        "failed": failed_readings,
+        "offline": failed_readings,
+        "silent": dict,
+    }[name]()
+    client, hub = FakeClient(), FakeHub(readings)
+    if name not in {"fresh", "silent"}:
+        jobs: JobsReading = readings[Topic.JOBS]
+        client = FakeClient(exports=exports(), audit=audit(), jobs=[*jobs.active, *jobs.recent])
+    if name in {"failed", "offline"}:
+        client.failures = failures()
+    if name in {"offline", "silent"}:
+        hub.connection = Link("offline", ago(seconds=75), "connection refused")
+        client.down = True
+    return client, hub

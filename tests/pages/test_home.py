@@ -1,0 +1,131 @@
+"""Home in every situation it can meet."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.contract.states import JobState, Operation
+
+
+def test_a_fresh_installation_offers_the_sample_sheet_and_ticks_what_is_done(visit):
+    seen = visit("Home", "fresh")
+    assert "First steps" in seen.text
+    assert "nothing imported yet" in seen.text
+    assert seen.text.count('data-icon="radio_button_unchecked"') >= 3
+    assert "Load the sample sheet" in seen.text
+
+
+@pytest.mark.feature("H4")
+def test_the_first_steps_tick_themselves_and_go_when_all_are_done(visit):
+    assert "check_circle" in visit("Home", "fresh").text.split("Workers are running")[0].rsplit("sy-badge", 1)[1]
+    assert "First steps" not in visit("Home", "idle").text
+
+
+def test_the_sample_link_uploads_the_sample_and_shows_its_columns(visit):
+    seen = visit("Import", "fresh", upload="sample")
+    assert seen.asked("upload_file") == [("playbook.csv",)]
+    assert "What each column is" in seen.text
+
+
+@pytest.mark.feature("H1")
+def test_the_strip_shows_five_stages_with_count_state_age_and_link_and_one_verdict_with_its_why(visit):
+    seen = visit("Home", "idle")
+    for words in ("rows read", "entries", "waiting", "vectors", "rows written"):
+        assert words in seen.text
+    for state in ("imported", "kept", "empty", "up to date", "exported", "all well"):
+        assert f"</span>{state}</span>" in seen.text
+    for label in ("Import a sheet", "Export the table", "Open the queue", "Search the index", "See the files"):
+        assert label in seen.text
+    assert "4 min ago" in seen.text
+    assert "No rule fired" in seen.text
+
+
+@pytest.mark.feature("H2")
+def test_what_needs_a_person_is_ranked_with_evidence_impact_and_next_step(visit):
+    seen = visit("Home", "failed")
+    order = [
+        "1 worker went silent",
+        "12 rows could not be embedded",
+        "The last export failed",
+        "embedding-2 is paused",
+        "The index lacks 16 changes",
+    ]
+    body = seen.text[seen.text.index("Needs attention") :]
+    places = [body.index(words) for words in order]
+    assert places == sorted(places)
+    assert "key is being replaced" in body
+    assert "Free some space; nothing was lost." in body
+
+
+@pytest.mark.feature("H2")
+def test_with_nothing_to_do_it_says_what_was_checked_and_when(visit):
+    seen = visit("Home", "idle")
+    assert "Nothing needs attention." in seen.text
+    assert "Checked at" in seen.text
+    assert "workers alive" in seen.text
+
+
+def test_a_running_job_shows_phase_done_total_rate_and_what_is_left(visit):
+    assert "draining" in visit("Home", "busy").text
+    seen = visit("Home", "busy")
+    assert [bar.proto.text for bar in seen.app.get("progress")] == ["adding vectors · 61,440 of 99,976 · 20,480/s · about 2 s left"]
+
+
+def test_cancelling_a_job_is_asked_first_and_then_done_by_its_id(visit):
+    seen = visit("Home", "busy")
+    seen.button(f"running_cancel_{'f' * 32}").click().run()
+    assert "everything is left **as it was before**" in seen.text
+    assert not seen.asked("cancel_job")
+    seen.button("dialog_confirm").click().run()
+    assert seen.asked("cancel_job") == [("f" * 32,)]
+    assert "Asked the index rebuild to stop" in seen.text
+
+
+def test_the_safe_answer_closes_the_dialog_and_does_nothing(visit):
+    seen = visit("Home", "busy")
+    seen.button(f"running_cancel_{'f' * 32}").click().run()
+    seen.button("dialog_cancel").click().run()
+    assert not seen.asked("cancel_job")
+    assert not seen.has_button("dialog_confirm")
+
+
+def test_offline_keeps_what_was_known_and_says_since_when(visit):
+    seen = visit("Home", "offline")
+    assert "The service does not answer" in seen.text
+    assert "150" in seen.text
+    assert "stale since" in seen.text
+
+
+def test_before_the_first_word_nothing_is_shown_as_zero(visit):
+    seen = visit("Home", "silent")
+    assert "not known yet" in seen.text
+    assert ">0 <" not in seen.text
+
+
+def test_the_link_of_a_job_shows_its_facts_and_its_log(visit):
+    seen = visit("Index", "failed", job="f" * 32)
+    assert "Log, oldest line first" in seen.text
+    assert "read 150 records" in seen.text
+    assert "generation 3" in seen.text
+
+
+def test_the_link_of_a_job_that_is_gone_says_so(visit):
+    seen = visit("Export", "idle", job="0" * 32)
+    assert "This job cannot be shown" in seen.text
+    assert "Nothing has this id." in seen.text
+
+
+def _history() -> None:
+    from lib.ui.frames.jobs import show_job_history
+
+    show_job_history()
+
+
+def test_history_filters_come_from_the_link(visit):
+    seen = visit("Index", "failed")
+    app = AppTest.from_function(_history)
+    app.query_params["operation"], app.query_params["state"] = "Import", "succeeded"
+    app.run()
+    assert seen.asked("list_jobs") == [(Operation.IMPORT, JobState.SUCCEEDED, 25, None)]
+    assert "148 new, 2 changed" in "".join(element.proto.body for element in app.get("html"))

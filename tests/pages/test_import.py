@@ -1,0 +1,190 @@
+"""Import: every step, and every state a plan and its job may be in."""
+
+from __future__ import annotations
+
+import pytest
+
+from lib.contract.events import Topic
+from lib.contract.imports import PlanCounts
+from lib.contract.jobs import JobError, Progress
+from lib.contract.operations import Gate, Reason
+from lib.contract.states import Change, ImportMode, InvalidPolicy, JobState, Operation, PlanState
+from tests.pages import canned
+
+
+def test_the_limits_are_said_before_anything_is_uploaded(visit):
+    seen = visit("Import", "fresh")
+    assert "at most 512 MiB, 256 columns, 50,000 characters per cell" in seen.text
+    assert 'aria-current="step"><span class="sy-dot">1</span>Choose' in seen.text
+
+
+def test_the_sample_is_one_click_away(visit):
+    seen = visit("Import", "fresh")
+    seen.button("load_sample").click().run()
+    assert seen.asked("upload_file") == [("playbook.csv",)]
+    assert seen.param("upload") == canned.UPLOAD_ID
+    assert "What each column is" in seen.text
+
+
+def test_a_gate_that_is_shut_says_why_beside_the_button(visit):
+    seen = visit("Import", "busy")
+    assert seen.button("load_sample").disabled
+    assert "An index rebuild is running" in seen.text
+
+
+def test_columns_come_prefilled_and_say_how_the_file_was_read(visit):
+    seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
+    assert "utf-8, comma-separated, 6 columns" in seen.text
+    assert seen.app.selectbox[0].value == "key"
+    assert seen.app.multiselect[0].value == ["title", "advice"]
+    assert not seen.button("preview").disabled
+
+
+def test_a_column_used_twice_blocks_with_its_name(visit):
+    seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
+    seen.app.multiselect[1].set_value(["title"]).run()
+    assert seen.button("preview").disabled
+    assert "used twice: title" in seen.text
+
+
+def test_the_preview_asks_for_exactly_what_was_chosen_and_the_url_then_names_the_plan(visit):
+    seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
+    seen.app.radio[0].set_value(ImportMode.MIRROR).run()
+    seen.button("preview").click().run()
+    ((request,),) = seen.asked("preview_import")
+    assert request.mode is ImportMode.MIRROR
+    assert request.mapping == canned.MAPPING
+    assert seen.param("plan") == canned.PLAN_ID
+
+
+def test_a_ready_plan_shows_counts_differences_and_errors(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    assert "Plan for playbook.csv" in seen.text
+    assert '<del class="sy-was">Peter</del> → <ins class="sy-is">Jonas</ins>' in seen.text
+    assert "The key is empty." in seen.text
+    assert "Give the row a key of its own." in seen.text
+    assert "Rows 1–4 of 141" in seen.text
+
+
+def test_the_filter_of_the_link_asks_only_for_those_rows(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID, change="Invalid")
+    assert seen.asked("get_plan")[-1][1] is Change.INVALID
+    assert "Peter" not in seen.text
+
+
+def test_a_filter_nobody_knows_shows_all_rows(visit):
+    assert "Rows 1–4 of 141" in visit("Import", "idle", plan=canned.PLAN_ID, change="nonsense").text
+
+
+def test_held_removals_are_only_approved_by_typing_their_number(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    assert "Apply: 122 entries" in seen.text
+    seen.app.number_input[0].set_value(17).run()
+    assert seen.button("apply_plan").disabled
+    assert "17 is not the number of removals (18)" in seen.text
+    seen.app.number_input[0].set_value(18).run()
+    assert "Apply: 140 entries" in seen.text
+    seen.button("apply_plan").click().run()
+    ((request, key),) = seen.asked("start_import")
+    assert request.approve_removals == 18
+    assert request.policy is InvalidPolicy.SKIP
+    assert key
+    assert seen.param("job") == canned.JOB_ID
+
+
+def test_all_or_nothing_is_refused_on_the_page_while_rows_are_invalid(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    seen.app.radio[0].set_value(InvalidPolicy.ALL_OR_NOTHING).run()
+    assert seen.button("apply_plan").disabled
+    assert "1 row is invalid" in seen.text
+
+
+def test_a_plan_without_changes_says_there_is_nothing_to_do(visit):
+    seen = visit("Import", "idle")
+    seen.client.plan = canned.plan(counts=PlanCounts(unchanged=150), to_embed=0, held_removals=0, rows=[])
+    seen.app.query_params["plan"] = canned.PLAN_ID
+    seen.run()
+    assert seen.button("apply_plan").disabled
+    assert "Nothing to do: every row is in the table already" in seen.text
+
+
+def test_a_refusal_of_the_service_is_shown_in_its_own_words(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    seen.client.refusal = Gate(
+        allowed=False, reason_code=Reason.PLAN_STALE, reason_text="The table has changed since this plan was made.", fix_link="/Import"
+    )
+    seen.button("apply_plan").click().run()
+    assert "The plan was not applied" in seen.text
+    assert "The table has changed since this plan was made." in seen.text
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (canned.plan(PlanState.STALE), "This plan can no longer be applied."),
+        (canned.plan(PlanState.APPLIED, applied_by_job=canned.JOB_ID), "This plan was applied."),
+        (
+            canned.plan(
+                PlanState.FAILED, error=JobError(code="unreadable_source", detail="Line 7 has 9 cells instead of 6.", action="Mend line 7.")
+            ),
+            "Line 7 has 9 cells instead of 6.",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be_applied_says_why_and_offers_no_apply(visit, plan, words):
+    seen = visit("Import", "idle")
+    seen.client.plan = plan
+    seen.app.query_params["plan"] = canned.PLAN_ID
+    seen.run()
+    assert words in seen.text
+    assert not seen.has_button("apply_plan")
+
+
+def test_a_plan_in_the_making_shows_its_progress(visit):
+    seen = visit("Import", "idle")
+    running = canned.job(Operation.PREVIEW, JobState.RUNNING, progress=Progress(phase="reading", done=512, total=1024))
+    jobs = seen.hub.readings[Topic.JOBS]
+    seen.hub.readings[Topic.JOBS] = jobs.model_copy(update={"active": [running]})
+    seen.client.plan = canned.plan(PlanState.BUILDING)
+    seen.app.query_params["plan"] = canned.PLAN_ID
+    seen.run()
+    assert [bar.proto.text for bar in seen.app.get("progress")] == ["reading · 512 of 1,024 · time left unknown"]
+
+
+def test_a_plan_that_is_gone_says_so_instead_of_a_trace(visit):
+    assert "This plan cannot be shown" in visit("Import", "idle", plan="0" * 32).text
+
+
+def test_the_job_of_the_link_shows_what_came_of_it_and_where_to_go_next(visit):
+    seen = visit("Import", "idle", job=canned.JOB_ID)
+    assert "148 new, 2 changed" in seen.text
+    assert "Everything is searchable: 150 entries in generation 3." in seen.text
+    assert "Watch the queue" in seen.text
+
+
+def test_after_an_import_the_way_to_being_searchable_is_shown(visit):
+    seen = visit("Import", "busy", job=canned.JOB_ID)
+    assert [bar.proto.text for bar in seen.app.get("progress")] == ["Embedding: 40,152 rows to go"]
+
+
+@pytest.mark.feature("I8")
+@pytest.mark.parametrize(
+    ("state", "word"), [(JobState.SUCCEEDED, "succeeded"), (JobState.FAILED, "failed"), (JobState.CANCELLED, "cancelled")]
+)
+def test_the_last_run_card_is_the_same_on_success_failure_and_cancellation(visit, state, word):
+    seen = visit("Import", "idle")
+    last = canned.job(
+        Operation.IMPORT, state, error=JobError(code="internal", detail="The disk is full.") if state is JobState.FAILED else None
+    )
+    jobs = seen.hub.readings[Topic.JOBS]
+    seen.hub.readings[Topic.JOBS] = jobs.model_copy(update={"operations": canned.operations(**{"import": last})})
+    seen.run()
+    card = seen.text[seen.text.index("Last import") :].split("\n")[0]
+    for words in (f"</span>{word}</span>", "4 min ago", "took 59 s", "by local admin", f"/?job={canned.JOB_ID}", "<time datetime="):
+        assert words in card
+
+
+def test_offline_every_start_is_off_with_the_reason(visit):
+    seen = visit("Import", "offline")
+    assert seen.button("load_sample").disabled
+    assert "actions are off until it is back" in seen.text

@@ -1,0 +1,47 @@
+"""What the charts are fed, and that they are only written once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lib.contract.queue import QueueHistory, Window
+from lib.ui import charts
+from tests.pages import canned
+
+
+def test_a_gap_between_samples_stays_a_gap():
+    rows = charts.backlog_rows(canned.history(Window.M15))
+    assert sum(row["value"] is None for row in rows) == 3  # the two ends of the window, and the gap
+
+
+def test_without_samples_there_is_only_the_empty_window():
+    history = QueueHistory(window=Window.H1, step_seconds=36, points=[], taken_at=canned.now())
+    rows = charts.backlog_rows(history)
+    assert [row["value"] for row in rows] == [None, None]
+    assert rows[1]["at"] - rows[0]["at"] == timedelta(hours=1)
+
+
+def test_throughput_has_two_lines_of_equal_length():
+    rows = charts.throughput_rows(canned.history(Window.H1))
+    names = [row["series"] for row in rows]
+    assert names.count(charts.ARRIVALS) == names.count(charts.COMPLETIONS)
+
+
+def test_an_unknown_rate_is_not_drawn_as_zero():
+    history = canned.history(Window.M15)
+    unknown = history.points[0].model_copy(update={"arrival_per_second": None})
+    rows = charts.throughput_rows(history.model_copy(update={"points": [unknown]}))
+    assert [row["value"] for row in rows if row["series"] == charts.ARRIVALS] == [None, None, None]
+
+
+@pytest.mark.parametrize("window", list(Window))
+def test_a_specification_is_built_once_and_holds_no_rows(window):
+    for build in (charts._backlog_spec, charts._throughput_spec):
+        assert build(window) is build(window)
+        assert not {"data", "datasets", "$schema"} & set(build(window))
+
+
+def test_every_window_has_its_span_and_its_words():
+    assert set(charts.WINDOW_SPANS) == set(charts.WINDOW_WORDS) == set(Window)
