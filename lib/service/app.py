@@ -14,7 +14,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from lib.contract.states import Role
 from lib.service.config import Config
 from lib.service.data_lock import hold_data_dir
-from lib.service.errors import install_handlers
+from lib.service.errors import ProblemApi, install_handlers
 from lib.service.logs import configure_logs
 from lib.service.routers import (
     audit,
@@ -67,7 +67,7 @@ def create_app(config: Config, *, hosts: list[str] | None = None, supervise: boo
             await anyio.to_thread.run_sync(services.close)
             release()
 
-    app = FastAPI(
+    app = ProblemApi(
         title="Switchyard operations API",
         version="1",
         lifespan=lifespan,

@@ -12,7 +12,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
 from lib.contract.errors import ERRORS, ErrorCode, FieldError, Problem
 from lib.contract.operations import Gate
@@ -71,7 +73,29 @@ _BY_HTTP_CODE = {
     404: ErrorCode.NOT_FOUND,
     405: ErrorCode.METHOD_NOT_ALLOWED,
     413: ErrorCode.TOO_LARGE,
+    416: ErrorCode.BAD_RANGE,
 }
+
+
+class ProblemApi(FastAPI):
+    """Below the routes the framework answers in plain text (a body too large, a bad range): here that becomes a problem too."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                headers = Headers(raw=message["headers"])
+                replaced = headers.get("content-type", "").startswith("text/plain")
+                if replaced:
+                    code = _BY_HTTP_CODE.get(message["status"], ErrorCode.INTERNAL)
+                    kept = {name: headers[name] for name in ("content-range", "allow") if name in headers}
+                    await problem_response(ServiceError(code, headers=kept))(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await super().__call__(scope, receive, send_problem if scope["type"] == "http" else send)
 
 
 def install_handlers(app: FastAPI) -> None:

@@ -195,14 +195,8 @@ def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
 
 
 def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:
-    counts = plan.counts
-    return {
-        "plan_id": plan.plan_id,
-        "source_name": plan.source_name,
-        "unchanged": counts.get("unchanged", 0),
-        "invalid": counts.get("invalid", 0),
-        **applied,
-    }
+    left_alone = {change: plan.counts.get(change, 0) for change in ("unchanged", "invalid")}
+    return {"plan_id": plan.plan_id, "source_name": plan.source_name, **left_alone, **applied}
 
 
 def _check_source(context: JobContext, plan: Any) -> None:

@@ -1,43 +1,42 @@
-"""The tables. Instants are seconds since the epoch in UTC, so that both databases compare and subtract them alike."""
+"""The tables of the road: what people gave us, what waits, what came of it. Those of work stand in ``work`` and are named here too."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
-from sqlalchemy.types import JSON, BigInteger, Boolean, TypeDecorator
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy.types import BigInteger
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from lib.service.storage.columns import BigId, Instant, Json, metadata
+from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
 
-#: SQLite counts rowids in INTEGER only; PostgreSQL needs BIGINT for the same range.
-Json = JSON(none_as_null=True)
-BigId = BigInteger().with_variant(Integer, "sqlite")
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime in Python, seconds since the epoch in the database."""
-
-    impl = Float(53)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> float | None:
-        """Datetime → seconds."""
-        return None if value is None else value.timestamp()
-
-    def process_result_value(self, value: Any, _dialect: sa.Dialect) -> datetime | None:
-        """Seconds → datetime."""
-        return None if value is None else datetime.fromtimestamp(value, UTC)
-
+__all__ = [
+    "BigId",
+    "Instant",
+    "Json",
+    "audit",
+    "counters",
+    "embeddings",
+    "entries",
+    "exports",
+    "holds",
+    "idempotency",
+    "import_changes",
+    "intentions",
+    "items",
+    "job_log",
+    "jobs",
+    "locks",
+    "metadata",
+    "plan_rows",
+    "plans",
+    "queue_samples",
+    "removals",
+    "settings",
+    "snapshots",
+    "uploads",
+    "vectors",
+    "workers",
+]
 
 # --- what people gave us ---------------------------------------------------------------------------------------------
 
@@ -199,156 +198,4 @@ import_changes = Table(
     Column("record_hash", LargeBinary(16)),
     Column("created_at", Instant),
     Column("outcome", String(16)),  # what the undo did; null while there was none
-)
-
-# --- who works, on what, and who asked -------------------------------------------------------------------------------
-
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("seq", BigId, primary_key=True),
-    Column("job_id", String(32), nullable=False, unique=True),
-    Column("operation", String(16), nullable=False),
-    Column("state", String(16), nullable=False, index=True),
-    Column("cancel_requested", Boolean, nullable=False, default=False),
-    Column("progress", Json),
-    Column("requested_by", Text, nullable=False),
-    Column("arguments", Json, nullable=False),
-    Column("worker_id", Text),
-    Column("attempt", Integer, nullable=False, default=0),
-    Column("created_at", Instant, nullable=False),
-    Column("started_at", Instant),
-    Column("finished_at", Instant),
-    Column("result", Json),
-    Column("error", Json),
-    Index(None, "operation", "seq"),
-)
-
-locks = Table(
-    "locks",
-    metadata,
-    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
-    Column("operation", String(16), nullable=False),
-    Column("since", Instant, nullable=False),
-)
-
-holds = Table(
-    "holds",
-    metadata,
-    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
-    Column("operation", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("since", Instant, nullable=False),
-)
-
-intentions = Table(
-    "intentions",
-    metadata,
-    Column("intention_id", String(32), primary_key=True),
-    Column("operation", String(16), nullable=False),
-    Column("arguments", Json, nullable=False),
-    Column("request_sha256", String(64), nullable=False),
-    Column("state", String(16), nullable=False, index=True),
-    Column("requested_by", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("ended_at", Instant),
-    Column("job_id", String(32)),
-    Column("detail", Text),
-)
-
-job_log = Table(
-    "job_log",
-    metadata,
-    Column("line_id", BigId, primary_key=True),
-    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("at", Instant, nullable=False),
-    Column("level", String(8), nullable=False),
-    Column("message", Text, nullable=False),
-)
-
-exports = Table(
-    "exports",
-    metadata,
-    Column("export_id", String(32), primary_key=True),
-    Column("job_id", String(32), nullable=False),
-    Column("name", Text, nullable=False),
-    Column("rows", Integer, nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False, index=True),
-)
-
-snapshots = Table(
-    "snapshots",
-    metadata,
-    Column("snapshot_id", String(32), primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("vectors", Integer, nullable=False),
-    Column("dimension", Integer, nullable=False),
-    Column("embedder", Text, nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("taken_at", Instant, nullable=False, index=True),
-    Column("taken_by", Text, nullable=False),
-    Column("job_id", String(32), nullable=False),
-    Column("automatic", Boolean, nullable=False),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("worker_id", Text, primary_key=True),
-    Column("incarnation", String(32), nullable=False),  # one process's life; an older one that wakes up sees it lost its place
-    Column("role", String(16), nullable=False),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer),
-    Column("desired", String(16), nullable=False),
-    Column("desired_by", Text),
-    Column("desired_reason", Text),
-    Column("desired_since", Instant),
-    Column("actual", String(16), nullable=False),
-    Column("doing", Text),
-    Column("doing_since", Instant),
-    Column("embedder", Text),
-    Column("processed", BigInteger, nullable=False, default=0),
-    Column("failed", BigInteger, nullable=False, default=0),
-    Column("rate_per_second", Float(53)),
-    Column("started_at", Instant),
-    Column("heartbeat_at", Instant),
-)
-
-settings = Table(
-    "settings",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", Json, nullable=False),
-    Column("changed_at", Instant, nullable=False),
-    Column("changed_by", Text, nullable=False),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("audit_id", BigId, primary_key=True),
-    Column("at", Instant, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", String(64), nullable=False),
-    Column("object_id", Text),
-    Column("before", Json),
-    Column("after", Json),
-    Column("outcome", Text, nullable=False),
-    Column("request_id", String(64)),
-)
-
-idempotency = Table(
-    "idempotency",
-    metadata,
-    Column("key", String(255), primary_key=True),
-    Column("actor", Text, primary_key=True),
-    Column("request_sha256", String(64), nullable=False),
-    Column("job_id", String(32), nullable=False),
-    Column("created_at", Instant, nullable=False, index=True),
 )
