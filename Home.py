@@ -15,7 +15,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app.mount("/", embedded)
     warm_up()
 else:
-    from lib.ui.frames.jobs import show_job_history, show_open_job
+    from lib.ui.frames.job_detail import show_open_job
+    from lib.ui.frames.jobs import show_job_history
     from lib.ui.frames.overview import show_overview
     from lib.ui.shell import open_page
 

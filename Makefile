@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit check
+.PHONY: help run test test-unit faults check
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -31,6 +31,9 @@ test: .venv/installed-for-tests $(CHROMIUM) check  ## set up if need be, then ev
 
 test-unit: .venv/installed-for-tests  ## only the tests that need neither a browser nor a kill
 	$(BIN)/python -m pytest $(UNIT_TESTS)
+
+faults: .venv/installed-for-tests  ## the long campaign: kill processes 200 times, at random moments of every operation
+	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
 
 check: .venv/installed-for-tests  ## style (ruff) and types (mypy)
 	$(BIN)/ruff check .

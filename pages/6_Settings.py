@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lib.ui.frames.settings import show_audit, show_settings
+from lib.ui.frames.audit import show_audit
+from lib.ui.frames.settings import show_settings
 from lib.ui.shell import open_page, open_tab
 
 open_page("Settings")

@@ -17,6 +17,7 @@ from lib.contract import states
 from lib.contract.environment import VARIABLES
 from lib.contract.errors import ERRORS, ErrorCode
 from lib.contract.events import RESET_EVENT, Topic
+from lib.contract.jobs import JOB_FAILURES
 from lib.contract.operations import Reason
 from lib.contract.settings import SETTINGS
 from tests.features import FEATURES, NOT_YET
@@ -33,14 +34,19 @@ ROUTES = {
     "POST /api/operations/import/preview": "preview_import",
     "GET /api/plans/{plan_id}": "get_plan",
     "POST /api/operations/import": "start_import",
+    "GET /api/operations/import/{job_id}/undo": "get_undo",
+    "POST /api/operations/import/{job_id}/undo": "start_undo",
     "POST /api/operations/export": "start_export",
     "POST /api/operations/refresh": "start_refresh",
     "POST /api/operations/rebuild": "start_rebuild",
+    "POST /api/operations/snapshot": "start_snapshot",
     "GET /api/operations": "list_operations",
     "GET /api/jobs": "list_jobs",
     "GET /api/jobs/{job_id}": "get_job",
     "GET /api/jobs/{job_id}/log": "get_job_log",
     "POST /api/jobs/{job_id}/cancel": "cancel_job",
+    "GET /api/intentions": "list_intentions",
+    "POST /api/intentions/{intention_id}/cancel": "cancel_intention",
     "GET /api/exports": "list_exports",
     "GET /api/exports/{export_id}/file": "download_export",
     "GET /api/workers": "list_workers",
@@ -57,10 +63,14 @@ ROUTES = {
     "POST /api/queue/failures/discard": "discard_failures",
     "GET /api/index": "get_index",
     "POST /api/index/search": "search_index",
+    "GET /api/snapshots": "list_snapshots",
+    "DELETE /api/snapshots/{snapshot_id}": "delete_snapshot",
     "GET /api/entries": "list_entries",
     "GET /api/settings": "list_settings",
     "PUT /api/settings/{name}": "put_setting",
     "GET /api/audit": "list_audit",
+    "GET /api/audit/file": "download_audit",
+    "GET /api/identity": "get_identity",
     "POST /api/tickets": "create_ticket",
     "GET /api/telemetry/snapshot": "get_telemetry_snapshot",
     "GET /healthz": "get_health",
@@ -119,6 +129,11 @@ def test_the_readme_explains_every_state(kind: str) -> None:
 
 def test_the_readme_explains_every_reason_of_the_gate() -> None:
     assert not missing_from_readme(Reason)
+
+
+def test_the_readme_explains_every_failure_of_a_job_as_the_contract_does() -> None:
+    for code, meaning in JOB_FAILURES.items():
+        assert f"| `{code}` | {meaning} |" in README, f"the README's row of {code} differs from contract.jobs.JOB_FAILURES"
 
 
 def test_the_readme_explains_every_error_code_as_the_contract_does() -> None:

@@ -27,7 +27,7 @@ from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
 from lib.contract.snapshots import SnapshotPage
-from lib.contract.states import Change, FailureCause
+from lib.contract.states import Change, Desired, FailureCause
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
 __all__ = ["Client", "PolledSnapshot", "Readiness"]
@@ -125,17 +125,17 @@ class Client(OperationsClient):
         """All workers."""
         return self.transport.get(WorkersReading, "/api/workers")
 
-    def pause_worker(self, worker_id: str, reason: str = "") -> Worker:
-        """Let one worker claim nothing until resumed."""
-        return self._wish(worker_id, "pause", reason)
+    def pause_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
+        """Let one worker claim nothing until resumed. ``expected``: what it was set to when the person looked; Refused when it is not any more."""
+        return self._wish(worker_id, "pause", reason, expected)
 
-    def resume_worker(self, worker_id: str, reason: str = "") -> Worker:
-        """Let one worker claim work again."""
-        return self._wish(worker_id, "resume", reason)
+    def resume_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
+        """Let one worker claim work again. ``expected``: what it was set to when the person looked; Refused when it is not any more."""
+        return self._wish(worker_id, "resume", reason, expected)
 
-    def drain_worker(self, worker_id: str, reason: str = "") -> Worker:
-        """Let one worker finish what it holds and take no more."""
-        return self._wish(worker_id, "drain", reason)
+    def drain_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
+        """Let one worker finish what it holds and take no more. ``expected``: what it was set to when the person looked; Refused when it is not any more."""
+        return self._wish(worker_id, "drain", reason, expected)
 
     def pause_workers(self, reason: str = "") -> WorkersReading:
         """Pause every embedding worker."""
@@ -246,8 +246,8 @@ class Client(OperationsClient):
         """The service's measurements in Prometheus' text format."""
         return self.transport.send(Call("GET", "/metrics")).text
 
-    def _wish(self, worker_id: str, verb: str, reason: str) -> Worker:
-        return self.transport.post(Worker, path_of("/api/workers", worker_id, verb), WorkerWish(reason=reason))
+    def _wish(self, worker_id: str, verb: str, reason: str, expected: Desired | None) -> Worker:
+        return self.transport.post(Worker, path_of("/api/workers", worker_id, verb), WorkerWish(reason=reason, expected=expected))
 
 
 def export_path(export_id: str) -> str:

@@ -16,7 +16,8 @@ class Reading(BaseModel):
 class Request(BaseModel):
     """What a client asks for. An unknown field is an error: a typing mistake must not be lost in silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The limit of a text is not the point: with one, half a character (a lone surrogate) is refused here and not by the database.
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=100_000)
 
 
 def utc_now() -> datetime:

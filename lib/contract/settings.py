@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import StrictInt, StrictStr
 
 from lib.contract.model import Reading, Request
 from lib.contract.states import RefreshMode
@@ -138,5 +138,5 @@ class SettingsReading(Reading):
 class SettingChange(Request):
     """Change one setting. ``expected`` is the value the person saw; 409 when it has changed since."""
 
-    value: SettingValue
-    expected: SettingValue | None = Field(None)
+    value: StrictInt | StrictStr
+    expected: StrictInt | StrictStr | None = None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from lib.contract.model import Reading, Request
+from lib.contract.model import Reading
 
 
 class Snapshot(Reading):
@@ -33,9 +33,3 @@ class SnapshotPage(Reading):
     items: list[Snapshot]
     kept: int
     taken_at: datetime
-
-
-class SnapshotDelete(Request):
-    """Destructive: the person types the snapshot's name."""
-
-    typed_name: str

@@ -11,6 +11,7 @@ from types import FrameType
 
 from lib.contract.states import WorkerRole
 from lib.service.config import Config
+from lib.service.data_lock import exit_if_in_use
 from lib.service.logs import configure_logs
 
 
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve_api(config: Config, host: str, port: int) -> int:
+    exit_if_in_use(config.data_dir)
     import uvicorn
 
     from lib.service.app import create_app

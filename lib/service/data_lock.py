@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,3 +24,11 @@ def hold_data_dir(data_dir: Path) -> Callable[[], None]:
             f"Another Switchyard is running on {data_dir}. Use that one, stop it, or set SWITCHYARD_DATA_DIR to another folder."
         ) from error
     return lambda: os.close(descriptor)
+
+
+def exit_if_in_use(data_dir: Path) -> None:
+    """End this process with the words of DataDirInUse, before a server is built around it that would bury them in a traceback."""
+    try:
+        hold_data_dir(data_dir)()
+    except DataDirInUse as refusal:
+        sys.exit(str(refusal))

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lib.contract.environment import API_URL
 from lib.service.app import create_app
 from lib.service.config import Config
+from lib.service.data_lock import exit_if_in_use
 
 _OURS = ("/api", "/ui/sse", "/healthz", "/readyz", "/metrics")
 
@@ -24,7 +25,7 @@ class Embedded:
     ) -> None:
         self._console, self._console_lifespan = console, console_lifespan
         # With SWITCHYARD_API_URL the console uses a service elsewhere and starts none here.
-        self._service = None if os.environ.get(API_URL) else create_app(Config(), hosts=hosts)
+        self._service = None if os.environ.get(API_URL) else _build_service(hosts)
 
     @asynccontextmanager
     async def lifespan(self, root: FastAPI) -> AsyncIterator[None]:
@@ -44,3 +45,10 @@ class Embedded:
             await self._service(scope, receive, send)
         else:
             await self._console(scope, receive, send)
+
+
+def _build_service(hosts: list[str]) -> FastAPI:
+    config = Config()
+    config.create_folders()
+    exit_if_in_use(config.data_dir)
+    return create_app(config, hosts=hosts)

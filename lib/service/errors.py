@@ -6,12 +6,14 @@ ServiceError            carries a stable code; its HTTP status comes from ``cont
 
 from __future__ import annotations
 
+import errno
 from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
@@ -47,6 +49,12 @@ class GateRefused(ServiceError):
     def __init__(self, gate: Gate) -> None:
         headers = {"Location": f"/api/jobs/{gate.holder}"} if gate.holder and gate.reason_code == "operation_running" else None
         super().__init__(ErrorCode.REFUSED, gate.reason_text, gate=gate, headers=headers)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether that is what an error of a file or of the database says."""
+    # SQLite gives its error no number that SQLAlchemy passes on; these are its words.
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "database or disk is full" in str(error)
 
 
 def problem_response(error: ServiceError) -> JSONResponse:
@@ -118,10 +126,10 @@ def install_handlers(app: FastAPI) -> None:
         return problem_response(ServiceError(code, detail, headers=dict(error.headers or {})))
 
     @app.exception_handler(OSError)
-    async def _os_error(_: Request, error: OSError) -> JSONResponse:
-        log.exception("os_error", error=str(error))
-        code = ErrorCode.NO_SPACE if error.errno == 28 else ErrorCode.INTERNAL
-        return problem_response(ServiceError(code))
+    @app.exception_handler(OperationalError)
+    async def _no_file_or_no_database(_: Request, error: OSError | OperationalError) -> JSONResponse:
+        log.error("os_error", error=str(error), exc_info=error)
+        return problem_response(ServiceError(ErrorCode.NO_SPACE if is_disk_full(error) else ErrorCode.INTERNAL))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:

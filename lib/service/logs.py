@@ -15,7 +15,7 @@ KEEP_FILES = 3
 
 def configure_logs(folder: Path, process: str) -> None:
     """Send everything structlog and the standard library say to ``<process>.jsonl``, rotated at 8 MiB."""
-    file = RotatingFileHandler(folder / f"{process}.jsonl", maxBytes=MAX_BYTES, backupCount=KEEP_FILES, encoding="utf-8")
+    file = _LogFile(folder / f"{process}.jsonl", maxBytes=MAX_BYTES, backupCount=KEEP_FILES, encoding="utf-8")
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)
     shared: list[structlog.typing.Processor] = [
@@ -42,6 +42,13 @@ def configure_logs(folder: Path, process: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+class _LogFile(RotatingFileHandler):
+    """A log file whose own failure, on a full disk, is not worth a traceback for each line: the terminal still hears what matters."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Leave the line out."""
 
 
 class _SwitchyardLoggers(structlog.stdlib.LoggerFactory):

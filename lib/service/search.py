@@ -7,10 +7,12 @@ import time
 
 import structlog
 
+from lib.contract.errors import ErrorCode
 from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchResult
 from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.embedders import Embedder, open_embedder
+from lib.service.errors import ServiceError
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.storage import embeddings, entries
@@ -33,7 +35,10 @@ class Search:
     def search_index(self, request: SearchRequest) -> SearchResult:
         """The entries nearest in meaning, best first. Entries removed since the generation was built are left out."""
         began = time.monotonic()
-        manifest = self._reader.manifest()
+        manifest = self._manifest()
+        if manifest is None and self._unreadable:
+            action = "Rebuild the index: the vectors it was made from are all there."
+            raise ServiceError(ErrorCode.INTERNAL, "The file of the served index cannot be opened.", action=action)
         hits: list[SearchHit] = []
         if manifest is not None:
             vector = self._open_embedder().embed([request.text])[0]

@@ -17,7 +17,7 @@ from lib.contract.states import Actual, Desired, FailureCause, WorkerRole
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 from lib.service import gate
 from lib.service.embedders import Embedder, EmbeddingFailed
-from lib.service.errors import GateRefused, ServiceError
+from lib.service.errors import GateRefused, ServiceError, is_disk_full
 from lib.service.heart import Heart
 from lib.service.storage import items
 from lib.service.storage import workers as rows
@@ -34,6 +34,8 @@ RATE_WINDOW_SECONDS = 60.0
 #: A retryable failure waits this long, doubled with each attempt, before the item may be claimed again.
 BACKOFF_SECONDS = 2.0
 BACKOFF_MAX_SECONDS = 300.0
+STORE_AGAIN_SECONDS = 3.0
+WHY_NOT_STORED = {True: "the disk is full", False: "the database does not answer"}
 
 
 class EmbeddingWorker:
@@ -150,6 +152,17 @@ class EmbeddingWorker:
         return [item for item in todo if item.entry_id not in put_aside]
 
     def _settle(self, lease_id: str, good: list[ClaimedItem], vectors: list[tuple[bytes, bytes]], *, failed: int) -> None:
+        """Store the batch. On a full disk it is held on to until there is space: no more rows are taken, no attempt is spent."""
+        while True:
+            try:
+                return self._write_settled(lease_id, good, vectors, failed=failed)
+            except OperationalError as error:
+                log.error("batch_not_stored", rows=len(good), error=str(error))
+                self._heart.say(Actual.BUSY, f"waiting to store {len(good):,} rows: {WHY_NOT_STORED[is_disk_full(error)]}")
+                if self._heart.gone.wait(STORE_AGAIN_SECONDS):
+                    raise
+
+    def _write_settled(self, lease_id: str, good: list[ClaimedItem], vectors: list[tuple[bytes, bytes]], *, failed: int) -> None:
         with self._database.write() as connection:
             items.store_vectors(connection, self._embedder.fingerprint, vectors)
             settled = items.settle_items(

@@ -1,18 +1,29 @@
-"""Confirmation dialogs. State-driven: the question lives in the session, so no redraw can lose or repeat it."""
+"""Confirmation dialogs. State-driven: the question lives in the session, so no redraw can lose or repeat it.
+
+The ladder: what is reversible is done at once, with Undo in its notice; what disrupts is asked (tier 2); what destroys
+also wants the thing's name or number typed (tier 3).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from html import escape
 from typing import Any
+from uuid import uuid4
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lib.client.errors import ClientError
-from lib.ui.notices import describe_error, notify, show_trouble
+from lib.ui.focus import focus_on
+from lib.ui.marks import icon
+from lib.ui.notices import Notice, describe_error, notify, show_trouble
 from lib.ui.session import Keys
+
+#: What the service takes as a reason.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -25,17 +36,24 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One decision. ``title`` is verb + object, ``body`` impact and reversibility, ``verb`` the button.
+    """One decision. ``title`` is verb + object, ``body`` how much and what follows, ``verb`` the button.
 
-    ``perform`` gets the answer's value, acts on ids bound beforehand, and returns what was done, in words.
+    ``reversible`` says how to take it back, or that nobody can. ``show`` draws what else one should read first.
+    ``typed`` is what must be typed, asked for in the words of ``type_label``.
+    ``perform`` gets the answer's value, acts on ids bound beforehand, and returns what was done.
     """
 
     title: str
     body: str
     verb: str
-    perform: Callable[[Any], str]
+    perform: Callable[[Any], str | Notice]
+    reversible: str = ""
+    show: Callable[[], None] | None = None
     inputs: Callable[[], Answer] | None = None
+    typed: str = ""
+    type_label: str = ""
     link: str | None = None
+    ident: str = field(default_factory=lambda: uuid4().hex)
 
 
 def ask(question: Question) -> None:
@@ -58,19 +76,34 @@ def show_question() -> None:
 
 def _show_body(question: Question) -> None:
     st.markdown(question.body)
+    if question.show:
+        question.show()
+    if question.reversible:
+        st.html(f'<span class="sy-note">{icon("undo")} {escape(question.reversible)}</span>')
     answer = question.inputs() if question.inputs else Answer()
+    if question.typed:
+        answer = _ask_typed(question, answer)
     trouble = st.container()
-    # Cancel comes first in reading order: whoever presses Tab and Enter without reading does no harm.
+    # Cancel comes first in reading order and has the focus: whoever presses Enter without reading does no harm.
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="dialog_buttons"):
         if answer.problem:
-            st.html(f'<span class="sy-why">{answer.problem}</span>')
+            st.html(f'<span class="sy-why">{escape(answer.problem)}</span>')
         cancelled = st.button("Cancel", key="dialog_cancel")
         confirmed = st.button(question.verb, type="primary", key="dialog_confirm", disabled=bool(answer.problem))
+    focus_on("dialog_cancel", dialog=question.ident)
     if cancelled:
         close()
         st.rerun()
     if confirmed:
         _perform(question, answer, trouble)
+
+
+def _ask_typed(question: Question, answer: Answer) -> Answer:
+    """Tier 3: the button stays off until exactly that was typed."""
+    typed = st.text_input(question.type_label, key=f"dialog_typed_{question.ident}", autocomplete="off", live=True)
+    if (typed or "").strip() == question.typed:
+        return answer
+    return Answer(answer.value, answer.problem or f"Type {question.typed} to go on.")
 
 
 def _perform(question: Question, answer: Answer, place: DeltaGenerator) -> None:
@@ -81,12 +114,15 @@ def _perform(question: Question, answer: Answer, place: DeltaGenerator) -> None:
             show_trouble(describe_error(error, f"Not done: {question.title}"))
         return
     close()
-    notify(done, link=question.link)
+    notice = Notice(done, question.link) if isinstance(done, str) else done
+    notify(notice.text, link=notice.link, undo=notice.undo)
     st.rerun()
 
 
-def reason_input() -> Answer:
+def reason_input(known: str = "") -> Answer:
     """Ask why; the reason is shown wherever the effect is felt."""
-    reason = st.text_input("Reason", max_chars=200, placeholder="e.g. provider maintenance until 15:00", key="dialog_reason")
+    reason = st.text_input(
+        "Reason", known, max_chars=MAX_REASON, placeholder="e.g. provider maintenance until 15:00", key="dialog_reason", live=True
+    )
     st.html('<span class="sy-note">Shown with your name to everybody who meets the effect.</span>')
     return Answer(reason)

@@ -185,7 +185,7 @@ def _failed_jobs(readings: Readings) -> Iterable[Finding]:
         if job is None or job.state not in {JobState.FAILED, JobState.INTERRUPTED}:
             continue
         word = OPERATION_WORDS[reading.operation]
-        page = {Operation.EXPORT: "Export", Operation.REFRESH: "Index", Operation.REBUILD: "Index"}.get(reading.operation, "Import")
+        page = {Operation.EXPORT: "Export"} | dict.fromkeys((Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT), "Index")
         yield Finding(
             tone=Tone.BAD,
             icon="error",
@@ -194,7 +194,7 @@ def _failed_jobs(readings: Readings) -> Iterable[Finding]:
             impact="Nothing was half-applied.",
             step=(job.error.action if job.error else "") or "Look at its log, then start it again.",
             link=f"/?job={job.job_id}",
-            pages=frozenset({page}),
+            pages=frozenset({page.get(reading.operation, "Import")}),
         )
 
 

@@ -19,7 +19,7 @@ from lib.contract.operations import Gate, OperationReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
 from lib.contract.states import Operation
-from lib.contract.workers import WorkersReading
+from lib.contract.workers import Hold, WorkersReading
 from lib.ui.session import Keys, get_hub
 
 #: What people may choose → milliseconds; 0 is off.
@@ -124,10 +124,23 @@ def find_job(job_id: str) -> Job | None:
     return next((job for job in (*jobs.active, *jobs.recent) if job.job_id == job_id), None) if jobs else None
 
 
+def newest_jobs() -> str:
+    """Changes whenever a job starts or ends, so that what is cached is read anew exactly then."""
+    jobs = latest_jobs()
+    return "" if jobs is None else ",".join(f"{job.job_id}{job.state}" for job in (*jobs.active, *jobs.recent[:3]))
+
+
 def find_operation(operation: Operation) -> OperationReading | None:
     """What the service says of an operation."""
     jobs = latest_jobs()
     return next((reading for reading in jobs.operations if reading.operation is operation), None) if jobs else None
+
+
+def current_hold() -> tuple[Hold, int] | None:
+    """The job that makes workers stand still, and how many of them; None when none does."""
+    workers = latest_workers()
+    holds = [worker.held_by for worker in workers.workers if worker.held_by is not None] if workers else []
+    return (holds[0], len(holds)) if holds else None
 
 
 def connection_gate() -> Gate:

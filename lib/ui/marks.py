@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from html import escape
 
-from lib.contract.states import Actual, Change, Desired, JobState, Operation, PlanState
+from lib.contract.states import Actual, Change, Desired, JobState, Operation, PlanState, UndoOutcome
 from lib.contract.workers import Worker
 from lib.ui.format import UNKNOWN, format_age, format_moment
 
@@ -54,6 +54,11 @@ CHANGE_MARKS: Mapping[Change, Mark] = {
     Change.REMOVED: Mark(Tone.BAD, "do_not_disturb_on", "removed"),
     Change.INVALID: Mark(Tone.HELD, "warning", "invalid"),
 }
+UNDO_MARKS: Mapping[UndoOutcome, Mark] = {
+    UndoOutcome.REVERSED: Mark(Tone.DONE, "undo", "reversed"),
+    UndoOutcome.KEPT: Mark(Tone.HELD, "push_pin", "kept"),
+    UndoOutcome.FAILED: Mark(Tone.BAD, "error", "failed"),
+}
 ACTUAL_MARKS: Mapping[Actual, Mark] = {
     Actual.STARTING: Mark(Tone.IDLE, "hourglass_top", "starting"),
     Actual.IDLE: Mark(Tone.DONE, "check_circle", "idle"),
@@ -68,6 +73,10 @@ DESIRED_MARKS: Mapping[Desired, Mark] = {
     Desired.PAUSED: Mark(Tone.HELD, "pause", "paused"),
     Desired.DRAINING: Mark(Tone.HELD, "downloading", "draining"),
 }
+#: A job that is asked to stop and has not ended yet.
+CANCELLING = Mark(Tone.HELD, "cancel", "cancelling…")
+#: A worker that a job makes stand still; a person's pause outranks it and looks different.
+HELD_FOR_JOB = Mark(Tone.HELD, "front_hand", "stands still for a job")
 STALE = Mark(Tone.BAD, "heart_broken", "stale")
 UNKNOWN_MARK = Mark(Tone.IDLE, "help", "unknown")
 
@@ -89,8 +98,20 @@ _FOLLOWING: Mapping[Desired, frozenset[Actual]] = {
 }
 
 
+def operation_word(name: str) -> str:
+    """The word of an operation by its bare name, also of one this console does not know."""
+    return OPERATION_WORDS[Operation(name)] if name in set(Operation) else name.capitalize()
+
+
+def is_held(worker: Worker) -> bool:
+    """Whether a job alone makes the worker stand still: people want it to run."""
+    return worker.held_by is not None and worker.desired is Desired.RUNNING and not worker.stale
+
+
 def differs(worker: Worker) -> bool:
     """Whether what people want of the worker and what it says it does are two things right now."""
+    if is_held(worker) and worker.actual is Actual.PAUSED:
+        return False
     return worker.actual not in _FOLLOWING[worker.desired]
 
 
@@ -100,6 +121,8 @@ def mark_worker(worker: Worker) -> Mark:
         return STALE
     if worker.desired is Desired.PAUSED and worker.actual is Actual.BUSY:
         return Mark(Tone.HELD, "pause_circle", "pausing")
+    if is_held(worker) and worker.actual is Actual.PAUSED:
+        return HELD_FOR_JOB
     return ACTUAL_MARKS[worker.actual]
 
 

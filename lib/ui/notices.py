@@ -37,11 +37,15 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Notice:
-    """The result of the last action: words of success with a link to the thing, or trouble."""
+    """The result of the last action: words of success with a link to the thing, or trouble.
+
+    ``undo`` takes the action back and says so in words: a toast cannot hold a button, so the page does.
+    """
 
     text: str = ""
     link: str | None = None
     trouble: Trouble | None = None
+    undo: Callable[[], str] | None = None
 
 
 def describe_error(error: ClientError, what: str) -> Trouble:
@@ -70,9 +74,9 @@ def attempt(action: Callable[[], _Answer], *, failing: str) -> _Answer | None:
         return None
 
 
-def notify(text: str, *, link: str | None = None) -> None:
-    """Say what was done: on the page, and in passing as a toast."""
-    st.session_state[Keys.NOTICE] = Notice(text, link)
+def notify(text: str, *, link: str | None = None, undo: Callable[[], str] | None = None) -> None:
+    """Say what was done: on the page, with the way back where there is one, and in passing as a toast."""
+    st.session_state[Keys.NOTICE] = Notice(text, link, undo=undo)
     st.toast(text, icon=":material/check_circle:")
 
 
@@ -99,9 +103,17 @@ def show_notice() -> None:
                 st.html(box(Tone.DONE, f"{icon('check_circle')} {escape(notice.text)}"))
         if notice.link:
             show_link(notice.link)
+        if notice.undo is not None and st.button("Undo", key="undo_action", icon=":material/undo:"):
+            _take_back(notice.undo)
         st.button(
             "Dismiss", type="tertiary", key="dismiss", icon=":material/close:", on_click=lambda: st.session_state.pop(Keys.NOTICE, None)
         )
+
+
+def _take_back(undo: Callable[[], str]) -> None:
+    if said := attempt(undo, failing="It was not taken back"):
+        notify(said)
+    st.rerun()
 
 
 def show_trouble(trouble: Trouble) -> None:
@@ -120,7 +132,7 @@ def show_link(link: str, label: str | None = None) -> None:
         page, params = found
         st.page_link(
             PAGES[page.name].file,
-            label=label or ("Show the job" if Params.JOB in params else f"Open {page.name}"),
+            label=label or ("Show the job" if Params.JOB in params else "Show the plan" if Params.PLAN in params else f"Open {page.name}"),
             icon=page.icon,
             query_params=params or None,
         )

@@ -50,7 +50,13 @@ def _summarize_success(job: Job) -> str:
     match job.operation:
         case Operation.PREVIEW | Operation.IMPORT:
             counts = [f"{count:,} {name}" for name in IMPORT_COUNTS if (count := count_of(job, name))]
+            if text_of(job, "undone_by"):
+                counts.append("undone since")
             return ", ".join(counts) or ("nothing to do" if job.operation is Operation.IMPORT else "plan made")
+        case Operation.UNDO:
+            return f"{format_count(count_of(job, 'reversed'))} rows reversed, {format_count(count_of(job, 'kept'))} kept"
+        case Operation.SNAPSHOT:
+            return f"“{text_of(job, 'name') or UNKNOWN}”, generation {format_count(count_of(job, 'generation'))}"
         case Operation.EXPORT:
             return f"{format_count(count_of(job, 'rows'))} rows written"
         case Operation.REFRESH | Operation.REBUILD:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, tzinfo
 from functools import partial
+from time import monotonic
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,10 @@ from lib.client.api import Client
 from lib.client.connection import connect_from_environment
 from lib.client.live import LiveHub
 from lib.contract.environment import API_URL, ENVIRONMENT
+from lib.contract.events import Topic
+
+#: How long the very first page waits for the hub to have heard something.
+FIRST_WORD_SECONDS = 1.2
 
 
 class Keys:
@@ -24,6 +29,7 @@ class Keys:
     NOTICE: Final = "notice"  #: the result of the last action
     STARTS: Final = "starts"  #: idempotency keys of starts, by operation
     UPLOADS: Final = "uploads"  #: uploads begun in this session, by file
+    CANCELLING: Final = "cancelling"  #: jobs this session asked to stop
 
 
 class Params:
@@ -39,6 +45,9 @@ class Params:
     CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
     OPERATION: Final = "operation"  #: the job list's filter
     STATE: Final = "state"  #: the job list's filter
+    PERSON: Final = "person"  #: the job list's filter
+    PERIOD: Final = "period"  #: the job list's filter
+    OBJECT: Final = "object"  #: the audit list's filter
     TAB: Final = "tab"  #: the open tab
 
 
@@ -64,7 +73,16 @@ def make_hub() -> LiveHub:
     """A running hub; its thread never calls Streamlit."""
     hub = LiveHub(get_client())
     hub.start()
+    _await_first_word(hub)
     return hub
+
+
+def _await_first_word(hub: LiveHub) -> None:
+    """So that a new visitor's first page is not one of unknowns. Once per process: later visitors find the hub's memory."""
+    deadline = monotonic() + FIRST_WORD_SECONDS
+    version = hub.version
+    while any(hub.reading(topic) is None for topic in Topic) and (left := deadline - monotonic()) > 0:
+        version = hub.wait_for_change(version, left)
 
 
 def is_embedded() -> bool:
@@ -72,14 +90,14 @@ def is_embedded() -> bool:
     return not os.environ.get(API_URL)
 
 
+def api_base() -> str:
+    """What a browser puts before a path of the API: nothing on the same site, else where the service is."""
+    return "" if is_embedded() else get_client().connection.base_url
+
+
 def environment_label() -> str:
     """What this installation is called: shown in the sidebar and the status bar."""
     return os.environ.get(ENVIRONMENT) or "local"
-
-
-def identity() -> str:
-    """Who acts. Until there is a sign-in, the person at the keyboard is admin of their own machine."""
-    return "local admin"
 
 
 def now() -> datetime:

@@ -7,11 +7,13 @@ from html import escape
 
 import streamlit as st
 
+from lib.client.errors import ClientError
 from lib.contract.events import Topic
+from lib.contract.identity import IdentityReading
 from lib.contract.states import Operation, WorkerRole
 from lib.ui.dialogs import show_question
 from lib.ui.findings import Readings, find_findings, find_workers, is_capacity
-from lib.ui.format import format_age, format_clock, format_moment, format_short_count
+from lib.ui.format import UNKNOWN, format_age, format_clock, format_moment, format_short_count
 from lib.ui.live import (
     WATCHDOG_SECONDS,
     choose_interval,
@@ -19,6 +21,7 @@ from lib.ui.live import (
     interval_ms,
     is_connecting,
     is_offline,
+    last_known,
     latest_index,
     latest_jobs,
     latest_queue,
@@ -28,7 +31,7 @@ from lib.ui.live import (
 from lib.ui.marks import Mark, Tone, badge, box, fold, icon
 from lib.ui.notices import show_notice
 from lib.ui.pages import PAGES, Page
-from lib.ui.session import Params, environment_label, get_hub, identity, now, zone
+from lib.ui.session import Params, environment_label, get_client, get_hub, now, zone
 from lib.ui.style import STALE_STYLE, build_style
 
 
@@ -158,8 +161,26 @@ def state_bar() -> str:
         f'<span title="{format_moment(synced, zone())}">Last sync <b>{format_age(synced, at)}</b></span>'
         f"<span>Refresh <b>{refresh}</b></span>"
         f'<span class="sy-right">Environment <b>{escape(environment_label())}</b></span>'
-        f"<span>{icon('person')} <b>{escape(identity())}</b></span></div>"
+        f"<span>{icon('person')} {who_line(read_identity())}</span></div>"
     )
+
+
+def read_identity() -> IdentityReading | None:
+    """Who the service takes us for; None while it has not said."""
+    try:
+        return last_known("identity", _get_identity)
+    except ClientError:
+        return None
+
+
+def who_line(identity: IdentityReading | None) -> str:
+    """The name the audit will carry, and what it may do."""
+    return f"<b>{escape(identity.actor)}</b> · {identity.role}" if identity else f"<b>{UNKNOWN}</b>"
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _get_identity() -> IdentityReading:
+    return get_client().get_identity()
 
 
 def open_tab(*names: str) -> str:

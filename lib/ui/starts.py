@@ -6,13 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from lib.contract.imports import PreviewRequest
+from lib.contract.imports import FileSource, Plan, PreviewRequest
 from lib.contract.states import Operation
+from lib.ui.gates import gated_button
 from lib.ui.live import gate_of
 from lib.ui.notices import attempt
 from lib.ui.pages import PAGES
 from lib.ui.session import Params, get_client
-from lib.ui.widgets import gated_button
 
 SAMPLE = Path(__file__).parent / "sample" / "playbook.csv"
 
@@ -47,6 +47,13 @@ def upload_sample() -> None:
     upload = attempt(lambda: get_client().upload_file(SAMPLE.name, SAMPLE.read_bytes()), failing="The sample sheet was not loaded")
     st.query_params.from_dict({Params.UPLOAD: upload.upload_id} if upload else {})
     st.rerun()
+
+
+def show_preview_again(plan: Plan, label: str) -> None:
+    """The same file, columns and mode, compared with the table as it is now."""
+    if gated_button(label, gate_of(Operation.PREVIEW), key="preview_again", icon_name="refresh", primary=True):
+        source = FileSource(upload_id=str(plan.source.get("upload_id")), sheet=plan.source.get("sheet"))
+        start_preview(PreviewRequest(source=source, mapping=plan.mapping, mode=plan.mode))
 
 
 def start_preview(request: PreviewRequest) -> None:

@@ -1,22 +1,24 @@
-"""The pieces every page is made of: headings with an "as of", gated buttons, job progress, two kinds of emptiness."""
+"""The pieces every page is made of: headings with an "as of", job progress, two kinds of emptiness."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from html import escape
+from urllib.parse import quote
 
 import streamlit as st
 
 from lib.contract.events import Topic
 from lib.contract.jobs import Job, Progress
-from lib.contract.operations import Gate
+from lib.contract.workers import Hold
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_age, format_clock, format_count, format_duration, format_moment, format_rate
-from lib.ui.live import Freshness, connection_gate, freshness
-from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, icon, moment
-from lib.ui.notices import show_link
-from lib.ui.session import get_client, now, zone
+from lib.ui.gates import gated_button
+from lib.ui.live import Freshness, connection_gate, current_hold, freshness
+from lib.ui.marks import CANCELLING, JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, icon, moment, operation_word
+from lib.ui.session import Keys, Params, get_client, now, zone
 
 
 def show_heading(title: str, topic: Topic | None = None, *, note: str = "") -> None:
@@ -34,33 +36,6 @@ def as_of_line(fresh: Freshness, at: datetime) -> str:
     if fresh.as_of is None:
         return f'<span class="sy-asof">as of {UNKNOWN}</span>'
     return f'<span class="sy-asof" title="{format_moment(fresh.as_of, zone())}">as of {format_clock(fresh.as_of, zone())}</span>'
-
-
-def explain_gate(gate: Gate, at: datetime) -> str:
-    """The gate's own words, with since, holder and when it is expected to open."""
-    more = []
-    if gate.holder:
-        more.append(f"held by {gate.holder[:8]}")
-    if gate.since:
-        more.append(f"since {format_clock(gate.since, zone())}")
-    if gate.eta and gate.eta > at:
-        more.append(f"free in about {format_duration((gate.eta - at).total_seconds())}")
-    return f"{gate.reason_text.rstrip('.')} ({', '.join(more)})." if more else gate.reason_text
-
-
-def gated_button(label: str, gate: Gate, *, key: str, icon_name: str = "", primary: bool = False) -> bool:
-    """A button that obeys the gate; when it is off, the gate's reason stands beside it with a link that helps."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
-        symbol = f":material/{icon_name}:" if icon_name else None
-        clicked = st.button(label, key=key, icon=symbol, type="primary" if primary else "secondary", disabled=not gate.allowed)
-        if not gate.allowed:
-            st.html(
-                f'<span class="sy-why" title="{escape(gate.reason_code or "")}">{icon("info")} {escape(explain_gate(gate, now()))}</span>',
-                width="content",
-            )
-            if gate.fix_link:
-                show_link(gate.fix_link, "Show")
-    return clicked and gate.allowed
 
 
 def progress_line(progress: Progress | None) -> str:
@@ -95,23 +70,55 @@ def show_progress(progress: Progress | None) -> None:
         st.progress(ratio, text=progress_line(progress))
 
 
+def is_cancelling(job: Job) -> bool:
+    """Whether somebody asked the job to stop; what this session asked for is known before the service has told everybody."""
+    return job.is_active and (job.cancel_requested or job.job_id in st.session_state.get(Keys.CANCELLING, ()))
+
+
+def job_badge(job: Job) -> str:
+    """The state of a job; one that is asked to stop says so until it has."""
+    return badge(CANCELLING if is_cancelling(job) else JOB_MARKS[job.state])
+
+
 def job_title(job: Job, at: datetime) -> str:
     """One line about a job: state, operation, who, when."""
-    asked = f'<span class="sy-badge sy-held">{icon("cancel")}cancel requested</span>' if job.is_active and job.cancel_requested else ""
     return (
-        f"<span>{badge(JOB_MARKS[job.state])} {asked} <b>{OPERATION_WORDS[job.operation]}</b> "
+        f"<span>{job_badge(job)} <b>{OPERATION_WORDS[job.operation]}</b> "
         f'<span class="sy-note">by {escape(job.requested_by)} · {moment(job.created_at, now=at, zone=zone())}</span></span>'
     )
 
 
 def show_active_job(job: Job, *, key: str) -> None:
-    """A running job: what, by whom, how far, and the way to stop it."""
+    """A running job: what, by whom, how far, whom it makes stand still, and the way to stop it."""
     with st.container(border=True, key=f"{key}_{job.job_id}"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.html(job_title(job, now()), width="content")
-            if not job.cancel_requested:
+            if not is_cancelling(job):
                 show_cancel(job, key=key)
         show_progress(job.progress)
+        hold = current_hold()
+        if hold and hold[0].job_id == job.job_id:
+            st.html(f'<span class="sy-why">{icon("front_hand")} <span>{describe_hold(*hold)}</span></span>')
+        if is_cancelling(job):
+            words = "It stops at its next step; what it holds stays locked until it has really ended. Then everything is as it was before."
+            st.html(f'<span class="sy-why">{icon("cancel")} <span>{words}</span></span>')
+
+
+def describe_hold(hold: Hold, count: int) -> str:
+    """Which job makes how many workers stand still, why, since when, and that it passes; ready HTML."""
+    stand = "1 embedding worker stands" if count == 1 else f"{count} embedding workers stand"
+    link = f'<a href="/?{Params.JOB}={quote(hold.job_id)}" target="_self">{escape(operation_word(hold.operation).lower())}</a>'
+    return (
+        f"{stand} still {escape(hold.reason)} ({link}, since {format_clock(hold.since, zone())}). "
+        f"{'It goes' if count == 1 else 'They go'} on as {'it was' if count == 1 else 'they were'}."
+    )
+
+
+def show_hold(*, unless: Sequence[Job] = ()) -> None:
+    """Say that workers stand still for a job; not when the card of that job, one of ``unless``, says it already."""
+    hold = current_hold()
+    if hold is not None and hold[0].job_id not in {job.job_id for job in unless}:
+        st.html(f'<div class="sy-box sy-box-held" role="status"><p>{icon("front_hand")} {describe_hold(*hold)}</p></div>')
 
 
 def show_cancel(job: Job, *, key: str) -> None:
@@ -121,8 +128,8 @@ def show_cancel(job: Job, *, key: str) -> None:
         ask(
             Question(
                 title=f"Cancel {word}?",
-                body=f"It stops at its next step, and everything is left **as it was before**. "
-                f"So far: {progress_line(job.progress)}. You can start it again at any time.",
+                body=f"So far: {progress_line(job.progress)}. It stops at its next step, and everything is left **as it was before**.",
+                reversible="What it has done so far is lost; you can start it again at any time.",
                 verb=f"Cancel {word}",
                 perform=partial(_cancel_job, job.job_id, word),
             )
@@ -131,6 +138,7 @@ def show_cancel(job: Job, *, key: str) -> None:
 
 def _cancel_job(job_id: str, word: str, _: object) -> str:
     get_client().cancel_job(job_id)
+    st.session_state.setdefault(Keys.CANCELLING, set()).add(job_id)
     return f"Asked the {word} to stop"
 
 

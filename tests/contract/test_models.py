@@ -21,7 +21,7 @@ from lib.contract.imports import ColumnMapping, FileSource, ImportRequest, Previ
 from lib.contract.index import SearchRequest
 from lib.contract.jobs import Job
 from lib.contract.model import Reading, Request, utc_now
-from lib.contract.operations import EmptyRequest, TicketRequest
+from lib.contract.operations import EmptyRequest, SnapshotRequest, TicketRequest
 from lib.contract.queue import CAUSES, FailureSelection, QueueReading
 from lib.contract.settings import SettingChange
 from lib.contract.states import ACTIVE_JOB_STATES, ENDED_JOB_STATES, FailureCause, ImportMode, JobState, Operation
@@ -39,6 +39,7 @@ REQUESTS: dict[type[Request], dict[str, Any]] = {
     ImportRequest: {"plan_id": "p", "mode": "mirror", "policy": "all_or_nothing", "approve_removals": 3},
     ExportRequest: {"target": {"kind": "file", "format": "csv"}, "filter": {}},
     EmptyRequest: {},
+    SnapshotRequest: {"name": "before the summer", "note": "as agreed"},
     TicketRequest: {"method": "GET", "path": "/api/exports/e1/file"},
     FailureSelection: {"cause": "quota"},
     SearchRequest: {"text": "customer cannot log in", "k": 10},
@@ -146,6 +147,8 @@ def test_a_ticket_is_only_for_a_plain_address_of_the_api(path: str) -> None:
         (ImportRequest, {"approve_removals": -1}),
         (ImportRequest, {"mode": "replace"}),
         (WorkerWish, {"reason": "x" * 201}),
+        (SnapshotRequest, {"name": "x" * 81}),
+        (SnapshotRequest, {"note": "x" * 501}),
         (FailureSelection, {"entry_ids": list(range(10_001))}),
         (TicketRequest, {"method": "DELETE"}),
     ],

@@ -6,31 +6,28 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lib.client.errors import Refused, Unreachable, error_of
+from lib.client.errors import ClientError, Refused, Unreachable, error_of
 from lib.client.live import Link
 from lib.contract.audit import AuditEntry, AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.errors import ErrorCode, Problem
 from lib.contract.events import JobsReading, Topic
 from lib.contract.exports import Export, ExportPage
-from lib.contract.imports import (
-    Plan,
-    SheetColumns,
-    Upload,
-)
+from lib.contract.identity import IdentityReading
+from lib.contract.imports import Plan, SheetColumns, UndoReport, Upload
 from lib.contract.index import SearchHit, SearchResult
-from lib.contract.jobs import Job, JobLog, JobPage, LogLine
-from lib.contract.operations import Gate, Ticket
+from lib.contract.jobs import Job
+from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
+from lib.contract.snapshots import Snapshot, SnapshotPage
 from lib.contract.states import (
     Change,
+    Desired,
     FailureCause,
-    JobState,
-    Operation,
+    Role,
 )
 from tests.pages.canned import (
-    JOB_ID,
     PLAN_ID,
     UPLOAD_ID,
     ago,
@@ -39,11 +36,12 @@ from tests.pages.canned import (
     exports,
     failures,
     history,
-    job,
     now,
     plan,
 )
+from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
+from tests.pages.takebacks import snapshots, undo_report
 
 
 @dataclass
@@ -64,7 +62,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient:
+class FakeClient(FakeOperations):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -75,6 +73,9 @@ class FakeClient:
     exports: list[Export] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    undo: UndoReport = field(default_factory=undo_report)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    intentions: list[Intention] = field(default_factory=list)
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:
@@ -118,22 +119,6 @@ class FakeClient:
         rows = [row for row in self.plan.rows if change is None or row.change is change]
         return self.plan.model_copy(update={"rows": rows if limit else []})
 
-    def start_import(self, request: Any, idempotency_key: str | None = None) -> str:
-        self._act("start_import", request, idempotency_key)
-        return JOB_ID
-
-    def start_export(self, request: Any, idempotency_key: str | None = None) -> str:
-        self._act("start_export", request, idempotency_key)
-        return JOB_ID
-
-    def start_refresh(self, idempotency_key: str | None = None) -> str:
-        self._act("start_refresh", idempotency_key)
-        return JOB_ID
-
-    def start_rebuild(self, idempotency_key: str | None = None) -> str:
-        self._act("start_rebuild", idempotency_key)
-        return JOB_ID
-
     def list_exports(self) -> ExportPage:
         self._note("list_exports")
         return ExportPage(items=self.exports, taken_at=now())
@@ -149,43 +134,17 @@ class FakeClient:
         self._note("list_entries", text, limit, cursor)
         return EntryPage(items=[], total=7 if text else 150, taken_at=now())
 
-    def list_jobs(self, operation: Any = None, state: Any = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        self._note("list_jobs", operation, state, limit, cursor)
-        items = [job for job in self.jobs if operation in {None, job.operation} and state in {None, job.state}]
-        return JobPage(items=items[:limit], taken_at=now())
-
-    def get_job(self, job_id: str) -> Job:
-        self._note("get_job", job_id)
-        for found in self.jobs:
-            if found.job_id == job_id:
-                return found
-        raise self._missing()
-
-    def get_job_log(self, job_id: str) -> JobLog:
-        self._note("get_job_log", job_id)
-        return JobLog(
-            job_id=job_id,
-            lines=[
-                LogLine(at=ago(minutes=4), level="info", message="read 150 records"),
-                LogLine(at=ago(minutes=4), level="info", message="applied"),
-            ],
-        )
-
-    def cancel_job(self, job_id: str) -> Job:
-        self._act("cancel_job", job_id)
-        return job(Operation.IMPORT, JobState.RUNNING, cancel_requested=True)
-
     def _wish(self, name: str, *arguments: Any) -> Any:
         self._act(name, *arguments)
 
-    def pause_worker(self, worker_id: str, reason: str = "") -> Any:
-        self._wish("pause_worker", worker_id, reason)
+    def pause_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Any:
+        self._wish("pause_worker", worker_id, reason, expected)
 
-    def resume_worker(self, worker_id: str, reason: str = "") -> Any:
-        self._wish("resume_worker", worker_id, reason)
+    def resume_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Any:
+        self._wish("resume_worker", worker_id, reason, expected)
 
-    def drain_worker(self, worker_id: str, reason: str = "") -> Any:
-        self._wish("drain_worker", worker_id, reason)
+    def drain_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Any:
+        self._wish("drain_worker", worker_id, reason, expected)
 
     def pause_workers(self, reason: str = "") -> Any:
         self._wish("pause_workers", reason)
@@ -235,11 +194,25 @@ class FakeClient:
         self._act("put_setting", name, value, expected)
         return SettingReading(name=name, value=value, default=SETTINGS[name].default)
 
-    def list_audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
-        self._note("list_audit", limit, cursor)
-        return AuditPage(items=self.audit[:limit], taken_at=now())
+    def list_audit(self, limit: int = 50, cursor: str | None = None, object_id: str | None = None) -> AuditPage:
+        self._note("list_audit", limit, cursor, object_id)
+        found = [entry for entry in self.audit if object_id in {None, entry.object_id}]
+        start = int(cursor or 0)
+        more = str(start + limit) if len(found) > start + limit else None
+        return AuditPage(items=found[start : start + limit], next_cursor=more, taken_at=now())
 
-    def _missing(self) -> Exception:
+    def get_identity(self) -> IdentityReading:
+        self._note("get_identity")
+        return IdentityReading(actor="local admin", role=Role.ADMIN)
+
+    def list_snapshots(self) -> SnapshotPage:
+        self._note("list_snapshots")
+        return SnapshotPage(items=self.snapshots, kept=5, taken_at=now())
+
+    def delete_snapshot(self, snapshot_id: str, typed_name: str) -> None:
+        self._act("delete_snapshot", snapshot_id, typed_name)
+
+    def _missing(self) -> ClientError:
         problem = Problem(title="Not Found", status=404, code=ErrorCode.NOT_FOUND, detail="Nothing has this id.", action="Check the link.")
         return error_of(404, problem.model_dump_json().encode(), {"Content-Type": "application/problem+json"})
 
@@ -257,7 +230,7 @@ def scene(name: str) -> tuple[FakeClient, FakeHub]:
     client, hub = FakeClient(), FakeHub(readings)
     if name not in {"fresh", "silent"}:
         jobs: JobsReading = readings[Topic.JOBS]
-        client = FakeClient(exports=exports(), audit=audit(), jobs=[*jobs.active, *jobs.recent])
+        client = FakeClient(exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent])
     if name in {"failed", "offline"}:
         client.failures = failures()
     if name in {"offline", "silent"}:

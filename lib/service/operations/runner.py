@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +18,7 @@ from lib.contract.operations import TIMEOUT_SECONDS
 from lib.contract.states import JobState, Operation
 from lib.service.config import Config
 from lib.service.engine import Answer, run_step
+from lib.service.errors import is_disk_full
 from lib.service.storage import holds
 from lib.service.storage import jobs as rows
 from lib.service.storage.audit import record_action
@@ -150,7 +150,7 @@ def _timed_out(operation: Operation) -> OperationFailed:
 
 
 def _error_of(unexpected: Exception) -> JobError:
-    if (isinstance(unexpected, OSError) and unexpected.errno == errno.ENOSPC) or "disk is full" in str(unexpected):  # SQLite's words
+    if is_disk_full(unexpected):
         return JobError(code=JobFailure.NO_SPACE, detail=JOB_FAILURES[JobFailure.NO_SPACE], action="Free some space, then start it again.")
     detail = f"{type(unexpected).__name__}: {unexpected}"[:500]
     return JobError(code=JobFailure.UNEXPECTED, detail=detail, action="Try again; the log has the details.")

@@ -13,11 +13,12 @@ from lib.contract.exports import Export, ExportFilter, ExportPage, ExportRequest
 from lib.contract.operations import Gate
 from lib.contract.states import Operation
 from lib.ui.format import format_count, format_moment, format_size, format_until, plural
+from lib.ui.gates import WhenFree, gated_button, show_intentions
 from lib.ui.live import find_operation, gate_of, is_offline, last_known, latest_jobs, latest_queue, live_block
 from lib.ui.marks import Column, Tile, moment, table, tiles
 from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
-from lib.ui.session import Params, get_client, is_embedded, now, zone
-from lib.ui.widgets import gated_button, show_active_job, show_heading, show_nothing, show_unknown
+from lib.ui.session import Params, api_base, get_client, now, zone
+from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
 
 
 def show_export_form() -> None:
@@ -55,12 +56,14 @@ def _show_start(text: str | None, matching: int | None, *, safe: bool) -> None:
         gate = gate_of(Operation.EXPORT)
         if gate.allowed and matching == 0:
             gate = Gate(allowed=False, reason_text="No entry matches: there is nothing to write.")
-        if not running and gated_button("Export to CSV", gate, key="start_export", icon_name="download", primary=True):
-            request = ExportRequest(target=FileTarget(spreadsheet_safe=safe), filter=ExportFilter(text=text))
+        request = ExportRequest(target=FileTarget(spreadsheet_safe=safe), filter=ExportFilter(text=text))
+        when_free = WhenFree(Operation.EXPORT, request)
+        if gated_button("Export to CSV", gate, key="start_export", icon_name="download", primary=True, when_free=when_free):
             job_id = attempt(lambda: get_client().start_export(request, start_key("export")), failing="The export was not started")
             if job_id is not None:
                 notify("Export started; its file appears below.", link=f"/?{Params.JOB}={job_id}")
             st.rerun()
+        show_intentions(Operation.EXPORT, key="export")
 
 
 def _count(text: str | None) -> int | None:
@@ -130,8 +133,7 @@ def _link(export: Export) -> str | None:
     """The address a browser downloads the file from; None while nothing could answer it."""
     if is_offline():
         return None
-    base = "" if is_embedded() else None
-    return get_client().export_link(export.export_id, _ticket(export.export_id), base)
+    return get_client().export_link(export.export_id, _ticket(export.export_id), api_base())
 
 
 @st.cache_data(ttl=60, max_entries=200, show_spinner=False)

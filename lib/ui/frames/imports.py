@@ -20,13 +20,14 @@ from lib.contract.operations import Gate
 from lib.contract.settings import SETTINGS
 from lib.contract.states import ImportMode, Operation
 from lib.ui.format import format_delimiter, plural
+from lib.ui.gates import gated_button
 from lib.ui.live import gate_of, last_known, latest_settings, live_block
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.plans import MODE_WORDS
 from lib.ui.session import Params, get_client, get_param, go_to
 from lib.ui.starts import SAMPLE_UPLOAD, show_sample_button, start_preview, upload_sample
 from lib.ui.uploader import show_uploader
-from lib.ui.widgets import gated_button, show_heading, show_unknown
+from lib.ui.widgets import show_heading, show_unknown
 
 
 class Step(IntEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
 
 import streamlit as st
@@ -10,15 +9,19 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.index import IndexReading, SearchHit, SearchResult
+from lib.contract.operations import EmptyRequest
 from lib.contract.settings import SETTINGS
 from lib.contract.states import Operation, RefreshMode
+from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, plural
-from lib.ui.live import gate_of, is_offline, latest_index, latest_jobs, latest_settings, live_block
+from lib.ui.gates import WhenFree, gated_button, show_intentions
+from lib.ui.live import gate_of, is_offline, latest_index, latest_jobs, latest_queue, latest_settings, live_block
 from lib.ui.marks import Mark, Tone, badge, code, facts, moment
-from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
+from lib.ui.notices import Notice, attempt, describe_error, notify, show_trouble, start_key
 from lib.ui.session import Params, get_client, now, zone
-from lib.ui.widgets import gated_button, show_active_job, show_finding, show_heading, show_nothing, show_unknown
+from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_nothing, show_unknown
 
+BUILDS = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT)
 METRIC_WORDS = {"inner_product": "inner product of unit vectors (cosine)", "l2": "Euclidean distance"}
 
 
@@ -39,16 +42,21 @@ def show_index() -> None:
 
 
 def _show_actions(reading: IndexReading) -> None:
+    # The buttons come first and stay where they are, whatever runs.
+    with st.container(horizontal=True, vertical_alignment="center", key="index_buttons", gap="medium"):
+        gate, when_free = gate_of(Operation.REFRESH), WhenFree(Operation.REFRESH, EmptyRequest())
+        primary = bool(reading.unindexed)
+        if gated_button("Refresh", gate, key="refresh_index", icon_name="sync", primary=primary, when_free=when_free):
+            _start_refresh()
+        gate, when_free = gate_of(Operation.REBUILD), WhenFree(Operation.REBUILD, EmptyRequest())
+        if gated_button("Rebuild", gate, key="rebuild_index", icon_name="construction", when_free=when_free):
+            _ask_rebuild(reading)
+    show_intentions(Operation.REFRESH, Operation.REBUILD, key="index")
     jobs = latest_jobs()
-    running = [job for job in jobs.active if job.operation in {Operation.REFRESH, Operation.REBUILD}] if jobs else []
+    running = [job for job in jobs.active if job.operation in BUILDS] if jobs else []
     for job in running:
         show_active_job(job, key="building")
-    if not running:
-        with st.container(horizontal=True, vertical_alignment="center", key="index_buttons", gap="medium"):
-            if gated_button("Refresh", gate_of(Operation.REFRESH), key="refresh_index", icon_name="sync", primary=bool(reading.unindexed)):
-                _start("refresh", get_client().start_refresh)
-            if gated_button("Rebuild", gate_of(Operation.REBUILD), key="rebuild_index", icon_name="construction"):
-                _start("rebuild", get_client().start_rebuild)
+    show_hold(unless=running)
     st.html(
         f'<span class="sy-note">{_explain_mode()} <b>Refresh</b> takes in what changed. '
         "<b>Rebuild</b> makes a full new generation aside; searches are answered by the old one until it is whole.</span>"
@@ -67,11 +75,32 @@ def _explain_mode() -> str:
     return "New vectors are taken in by themselves."
 
 
-def _start(word: str, start: Callable[[str], str]) -> None:
-    job_id = attempt(lambda: start(start_key(word)), failing=f"The {word} was not started")
+def _start_refresh() -> None:
+    job_id = attempt(lambda: get_client().start_refresh(start_key("refresh")), failing="The refresh was not started")
     if job_id is not None:
-        notify(f"Index {word} started", link=f"/?{Params.JOB}={job_id}")
+        notify("Index refresh started", link=f"/?{Params.JOB}={job_id}")
     st.rerun()
+
+
+def _ask_rebuild(reading: IndexReading) -> None:
+    """Tier 2: long, and no refresh can run meanwhile."""
+    queue = latest_queue()
+    entries = plural(queue.embedded, "entry", "entries") if queue else "all entries"
+    served = f"generation {reading.generation}" if reading.generation else "nothing, because there is no index yet"
+    ask(
+        Question(
+            title=f"Rebuild the index of {entries}?",
+            body=f"A full new generation of **{entries}** is built aside. Searches are answered by {served} until it is whole. "
+            "Meanwhile no refresh can run, so what changes now is found only afterwards.",
+            reversible=f"It can be cancelled at any time; then {served} goes on being served." if reading.generation else "",
+            verb="Rebuild",
+            perform=_start_rebuild,
+        )
+    )
+
+
+def _start_rebuild(_: object) -> Notice:
+    return Notice("Index rebuild started", f"/?{Params.JOB}={get_client().start_rebuild(start_key('rebuild'))}")
 
 
 def index_facts(reading: IndexReading) -> list[tuple[str, str, str]]:

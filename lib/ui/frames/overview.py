@@ -13,6 +13,7 @@ from lib.contract.jobs import Job
 from lib.contract.states import JobState, Operation, WorkerRole
 from lib.ui.findings import CHECKED, Finding, Readings, find_findings, find_workers, is_capacity, judge
 from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, format_rate
+from lib.ui.gates import show_intentions
 from lib.ui.live import live_block
 from lib.ui.marks import JOB_MARKS, UNKNOWN_MARK, Mark, Tone, badge, icon, moment
 from lib.ui.notices import show_link
@@ -194,6 +195,7 @@ def _show_attention(readings: Readings, findings: list[Finding]) -> None:
 
 def _show_running(readings: Readings) -> None:
     show_heading("Running now", Topic.JOBS)
+    show_intentions(key="home")
     if readings.jobs is None:
         show_unknown("Running jobs")
     elif not readings.jobs.active:

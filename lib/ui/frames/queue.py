@@ -14,11 +14,12 @@ from lib.contract.states import FailureCause
 from lib.ui.charts import WINDOW_WORDS, show_backlog_chart, show_throughput_chart
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import format_clock, format_count, format_duration, format_rate, plural
+from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, last_known, latest_queue, live_block
 from lib.ui.marks import Column, Tile, Tone, table, tiles
-from lib.ui.notices import attempt, describe_error, notify, show_trouble
+from lib.ui.notices import Notice, attempt, describe_error, notify, show_trouble
 from lib.ui.session import Params, get_client, get_param, zone
-from lib.ui.widgets import gated_button, show_heading, show_nothing, show_unknown
+from lib.ui.widgets import show_heading, show_nothing, show_unknown
 
 #: Failures shown at once; a retry of "all" covers the rest too.
 FAILURE_ROWS = 200
@@ -50,11 +51,18 @@ def queue_tiles(reading: QueueReading) -> list[Tile]:
             note="need a person" if reading.failed else "none",
             tone=Tone.BAD if reading.failed else None,
         ),
+        *_discarded(reading),
         Tile(label="Embedded", value=format_count(reading.embedded), note=f"of {format_count(reading.entries)} entries"),
         Tile(label="Lag", value=format_duration(reading.lag_seconds), note="age of the oldest pending row"),
         Tile(label="Arriving", value=format_rate(reading.arrival_per_second), note="mean of the last minute"),
         Tile(label="Embedding", value=format_rate(reading.completion_per_second), note=f"time left: {left}"),
     ]
+
+
+def _discarded(reading: QueueReading) -> list[Tile]:
+    """What people gave up on; a tile only when there is any."""
+    note = "given up on by people"
+    return [Tile(label="Discarded", value=format_count(reading.discarded), note=note, tone=Tone.HELD)] if reading.discarded else []
 
 
 @st.fragment(key="queue_history")
@@ -174,13 +182,14 @@ def _show_failures(page: FailurePage, cause: FailureCause | None) -> None:
             if gated_button(f"Retry {count}", gate, key="retry_chosen", icon_name="replay", primary=True):
                 _retry(one)
             if gated_button(f"Discard {count}", gate, key="discard_chosen", icon_name="delete"):
-                _ask_discard(one, count)
+                _ask_discard(one, count, chosen)
         every = FailureSelection(cause=cause)
         which = f"all {page.total:,}" + (" of this cause" if cause else "")
         if gated_button(f"Retry {which}", gate, key="retry_all", icon_name="replay"):
             _retry(every)
         if gated_button(f"Discard {which}", gate, key="discard_all", icon_name="delete_sweep"):
-            _ask_discard(every, plural(page.total, "row"))
+            shown_ids = [failure.entry_id for failure in page.items]
+            _ask_discard(every, plural(page.total, "row"), shown_ids if len(shown_ids) == page.total else [])
         st.html(f'<span class="sy-note">{shown}. Select rows to act on some of them.</span>', width="content")
 
 
@@ -240,22 +249,30 @@ def _retry(selection: FailureSelection) -> None:
     st.rerun()
 
 
-def _ask_discard(selection: FailureSelection, count: str) -> None:
+def _ask_discard(selection: FailureSelection, count: str, ids: list[int]) -> None:
+    """Tier 2. ``ids`` are the rows meant, when all of them are known: discarded rows come back only by name."""
     ask(
         Question(
             title=f"Discard {count}?",
-            body=f"Switchyard gives up on **{count}**: they leave this list and stay in the table, but no search finds them. "
-            "They come back when their text changes in the sheet and is imported again.",
-            verb="Discard",
-            perform=partial(_discard, selection),
+            body=f"Switchyard gives up on **{count}**: they leave this list and stay in the table, but no search finds them.",
+            reversible=("“Undo” puts them back into the queue. " if ids else "")
+            + "They also come back when their text changes in the sheet and is imported again.",
+            verb=f"Discard {count}",
+            perform=partial(_discard, selection, ids),
         )
     )
 
 
-def _discard(selection: FailureSelection, _: object) -> str:
+def _discard(selection: FailureSelection, ids: list[int], _: object) -> Notice:
     report = get_client().discard_failures(selection)
     _forget_selection()
-    return _words("Discarded", report)
+    return Notice(_words("Discarded", report), undo=partial(_undiscard, ids) if ids else None)
+
+
+def _undiscard(ids: list[int]) -> str:
+    report = get_client().retry_failures(FailureSelection(entry_ids=ids))
+    _forget_selection()
+    return _words("Back in the queue", report)
 
 
 def _forget_selection() -> None:

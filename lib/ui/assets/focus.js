@@ -1,0 +1,16 @@
+// Puts the focus on the safe answer of a dialog, once: what the person then does with it is theirs.
+// Streamlit's dialog focuses its own frame a moment after it opens, hence the few tries.
+export default function ({ parentElement, data }) {
+  if (parentElement.__placed === data.dialog) return;
+  parentElement.__placed = data.dialog;
+  // This script may load after the first key: whoever is typing in the dialog already keeps the focus (a space would press Cancel).
+  let touched = Boolean(document.activeElement?.closest('[role=dialog] :is(input, textarea)')), tries = 0;
+  const stop = () => { touched = true; };
+  for (const kind of ['pointerdown', 'keydown']) document.addEventListener(kind, stop, { once: true, capture: true });
+  const place = () => {
+    const button = document.querySelector('.' + data.target + ' button');
+    if (!touched && button && document.activeElement !== button) button.focus({ preventScroll: true });
+    if (!touched && ++tries < 12) setTimeout(place, 60);
+  };
+  place();
+}

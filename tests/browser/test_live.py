@@ -1,0 +1,140 @@
+"""The page lives: values move, while what people type, open and read stays where it is. What is held is said everywhere it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from lib.contract.imports import ImportRequest
+from tests.browser.conftest import Visit, make_console
+from tests.browser.test_pages import find_faults
+from tests.browser.visitor import PAGES, PATIENCE
+from tests.browser.walk import SAMPLE, edit_sample, finish, is_searchable, make_plan
+from tests.faults.console import Console, until
+
+pytestmark = pytest.mark.browser
+
+REASON = "provider maintenance until 15:00"
+#: Streamlit's back-off before it tries a lost connection again, and the start of a console on a busy machine.
+RECOVERY = 60_000
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console nobody has looked at yet, with two embedding workers."""
+    yield from make_console(tmp_path_factory.mktemp("live"))
+
+
+@pytest.fixture
+def running(console: Console) -> Iterator[Console]:
+    """The console with the sample in it; nobody is held when the test ends, whatever came of it."""
+    if not console.client.get_queue().entries:
+        finish(console, console.client.start_import(ImportRequest(plan_id=make_plan(console, SAMPLE.read_bytes()))))
+        until(lambda: is_searchable(console), 60, "a searchable sample")
+    yield console
+    console.client.resume_workers("")
+
+
+def test_a_link_into_a_fresh_process_shows_the_whole_frame(visit: Visit, console: Console) -> None:
+    visitor = visit(console).open("Queue", window="1h")
+    expect(visitor.page.get_by_test_id("stSidebar").get_by_role("link")).to_have_count(len(PAGES))
+    expect(visitor.page.locator(".sy-bar")).to_contain_text("Environment local")
+    expect(visitor.page.get_by_role("radio", name="1h")).to_be_checked()
+    visitor.shot("deep-link")
+    assert find_faults(visitor) == []
+    assert visitor.complaints == []
+
+
+def test_values_move_without_a_run_of_the_whole_page(visit: Visit, running: Console) -> None:
+    visitor = visit(running).open("Queue")
+    visitor.wait_for_ticks(1)
+    before = visitor.full_runs
+    expect(visitor.tile("Pending")).to_have_text("0")
+    running.client.pause_workers("so that rows wait")
+    bring_in_one_change(running, "ACC-003")
+    expect(visitor.tile("Pending")).to_have_text("1", timeout=PATIENCE)
+    visitor.shot("waiting")
+    running.client.resume_workers("")
+    expect(visitor.tile("Pending")).to_have_text("0", timeout=PATIENCE)
+    assert visitor.full_runs == before
+    assert visitor.complaints == []
+
+
+def test_what_is_being_typed_survives_the_ticks(visit: Visit, running: Console) -> None:
+    visitor = visit(running).open("Index")
+    box = visitor.page.get_by_role("textbox", name="What are you looking for?")
+    box.press_sequentially("customer cannot")
+    visitor.wait_for_ticks(2)
+    expect(box).to_have_value("customer cannot")
+    expect(box).to_be_focused()
+    box.press_sequentially(" log in")
+    box.press("Enter")
+    expect(visitor.page.locator(".sy-hits li").first).to_contain_text("ACC-001")
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("verb", ["Pause", "Drain"])
+def test_an_open_dialog_and_the_reason_typed_into_it_survive_the_ticks(visit: Visit, running: Console, verb: str) -> None:
+    visitor = visit(running).open("Workers")
+    visitor.button(f"{verb} all").click()
+    reason = visitor.dialog().get_by_role("textbox", name="Reason")
+    reason.press_sequentially(REASON)
+    visitor.wait_for_ticks(2)
+    expect(visitor.dialog()).to_be_visible()
+    expect(reason).to_have_value(REASON)
+    expect(reason).to_be_focused()
+    visitor.shot("dialog")
+    visitor.dialog().get_by_role("button", name=f"{verb} all").click()
+    expect(visitor.dialog()).to_have_count(0)
+    expect(visitor.page.locator(".sy-wish").first).to_contain_text(REASON)
+    wishes = {worker.desired_reason for worker in running.client.list_workers().workers if worker.role == "embedding"}
+    assert wishes == {REASON}
+    assert visitor.complaints == []
+
+
+def test_a_pause_of_all_is_told_with_who_and_why_until_somebody_resumes(visit: Visit, running: Console) -> None:
+    visitor = visit(running).open("Workers")
+    visitor.button("Pause all").click()
+    visitor.dialog().get_by_role("textbox", name="Reason").fill(REASON)
+    visitor.dialog().get_by_role("button", name="Pause all").click()
+    who = running.client.list_workers().workers[0].desired_by
+    expect(visitor.page.locator(".sy-wish")).to_have_count(2)
+    for page in ("Workers", "Queue", "Import", "Home"):
+        visitor.go(page)
+        told = visitor.page.get_by_test_id("stMain").get_by_text(f"Paused by {who}: “{REASON}”")
+        expect(told.first).to_be_visible()
+        visitor.shot(f"held-{page}")
+    expect(visitor.page.get_by_text("waits for a person")).to_be_visible()
+    visitor.go("Workers")
+    visitor.button("Resume all").click()
+    expect(visitor.page.locator(".sy-wish")).to_have_count(0)
+    for page in ("Queue", "Import", "Home"):
+        visitor.go(page)
+        expect(visitor.page.get_by_text(REASON)).to_have_count(0)
+    assert visitor.complaints == []
+
+
+def test_a_page_comes_back_by_itself_after_the_console_was_killed_and_started_again(visit: Visit, running: Console) -> None:
+    visitor = visit(running).open("Queue", window="1h")
+    visitor.wait_for_ticks(1)
+    running.kill9("group")
+    expect(visitor.page.get_by_role("dialog")).to_be_visible(timeout=RECOVERY)  # Streamlit's own: the connection is lost
+    visitor.shot("1-lost")
+    running.start()
+    visitor.page.wait_for_function("() => !document.querySelector('[role=dialog]')", timeout=RECOVERY)
+    visitor.arrive("Queue")
+    expect(visitor.page.get_by_role("radio", name="1h")).to_be_checked()
+    visitor.wait_for_ticks(2)
+    visitor.shot("2-back")
+    running.client.pause_workers("after the restart")
+    expect(visitor.page.get_by_text("after the restart").first).to_be_visible(timeout=PATIENCE)
+    assert find_faults(visitor) == []
+
+
+def bring_in_one_change(console: Console, key: str) -> None:
+    """Import the sample with one other cell."""
+    content, _ = edit_sample(key, "advice", "Somebody has found a better way.")
+    finish(console, console.client.start_import(ImportRequest(plan_id=make_plan(console, content))))
+

@@ -1,0 +1,143 @@
+"""The service on another host stops answering: what was known stays, looks old, and says since when. Off means that nothing is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import PAGES, Visitor
+from tests.browser.walk import SAMPLE, load_sample, read_rows
+from tests.browser.wire import Wire
+from tests.faults.console import Console, until
+
+pytestmark = pytest.mark.browser
+
+#: The feed is lost after two and a half missed signs of life, and then tried again with a back-off of at most 5 s.
+NOTICING = 40_000
+#: Words of the banner.
+AWAY = "The service does not answer"
+
+
+@dataclass
+class Pair:
+    """A service, a console elsewhere that uses it, and the wire between them."""
+
+    service: Console
+    wire: Wire
+    pages: Console
+
+    def freeze(self) -> psutil.Process:
+        """SIGSTOP: connections stay open and nothing comes."""
+        assert self.service.process is not None
+        self.service.process.suspend()
+        return self.service.process
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A service in use, and a console that knows it only by its address."""
+    folder = tmp_path_factory.mktemp("away")
+    service = Console(folder / "service", environment={"SWITCHYARD_WORKERS": "1"})
+    try:
+        load_sample(service.start())
+        wire = Wire(service.port)
+        address = {"SWITCHYARD_API_URL": f"http://127.0.0.1:{wire.port}"}
+        pages = Console(folder / "pages", pages=True, environment=address).start(wait=False)
+        try:
+            until(lambda: is_serving(pages), 40, "the console")
+            yield Pair(service, wire, pages)
+        finally:
+            pages.sweep()
+            wire.stop()
+    finally:
+        if service.process is not None and service.process.is_running():
+            service.process.resume()
+        service.sweep()
+
+
+def is_serving(pages: Console) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{pages.port}/_stcore/health", timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.mark.feature("L6")
+def test_with_refresh_off_no_page_asks_the_service_for_anything(visit: Visit, pair: Pair) -> None:
+    visitor = visit(pair.pages).open("Home")
+    visitor.page.get_by_test_id("stSidebar").get_by_role("radio", name="Off").click()
+    expect(visitor.page.locator(".sy-bar")).to_contain_text("Refresh off")
+    for page in PAGES:
+        visitor.go(page)
+        visitor.settle()
+        asked = len(pair.wire.asked)
+        visitor.wait_for_ticks(1)  # the state bar's own, which reads memory
+        assert pair.wire.asked[asked:] == [], page
+    visitor.shot("off")
+    expect(visitor.button("Refresh now")).to_be_visible()
+
+
+def test_a_frozen_service_leaves_the_last_known_values_on_a_page_that_says_so(visit: Visit, pair: Pair) -> None:
+    visitors = {page: visit(pair.pages).open(page) for page in ("Queue", "Index")}
+    process = pair.freeze()
+    try:
+        for page, visitor in visitors.items():
+            expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible(timeout=NOTICING)
+            visitor.shot(f"1-away-{page}")
+            see_the_last_known(visitor, page)
+        walk_while_away(visitors["Queue"])
+    finally:
+        process.resume()
+    for visitor in visitors.values():
+        expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_have_count(0, timeout=NOTICING)
+        expect(visitor.page.locator(".sy-bar")).to_contain_text("live", timeout=NOTICING)
+        assert visitor.complaints == []
+
+
+def test_a_service_that_is_down_and_comes_back_brings_the_page_back_with_it(visit: Visit, pair: Pair) -> None:
+    visitor = visit(pair.pages).open("Workers")
+    pair.service.kill9("group")
+    expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible(timeout=NOTICING)
+    expect(visitor.button("Pause all")).to_be_disabled()
+    expect(visitor.page.get_by_text("embedding-1")).to_be_visible()
+    visitor.shot("1-down")
+    pair.service.start()
+    expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_have_count(0, timeout=NOTICING)
+    expect(visitor.button("Pause all")).to_be_enabled(timeout=NOTICING)
+    visitor.shot("2-back")
+    assert visitor.complaints == []
+
+
+def see_the_last_known(visitor: Visitor, page: str) -> None:
+    """Figures instead of zeros, each with the moment until which they were true, and no button that would do nothing."""
+    expect(visitor.page.locator(".sy-asof.sy-old").first).to_contain_text("stale since", timeout=NOTICING)
+    expect(visitor.page.locator(".sy-bar")).to_contain_text("does not answer")
+    if page == "Queue":
+        expect(visitor.tile("Embedded")).to_have_text(count_of_sample())
+    else:
+        expect(visitor.fact("Vectors")).to_have_text(count_of_sample())
+        expect(visitor.button("Rebuild")).to_be_disabled()
+        expect(visitor.page.get_by_text("actions are off until it is back").first).to_be_visible()
+
+
+def walk_while_away(visitor: Visitor) -> None:
+    """Another page opened meanwhile knows what the hub knows, and says of the rest that it is not known; nothing is zero."""
+    for page in ("Home", "Export", "Settings"):
+        visitor.page.get_by_test_id("stSidebar").get_by_role("link", name=re.compile(rf"^{page}\b")).click()
+        expect(visitor.page.locator(".sy-title h1")).to_have_text(page)
+        expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible()
+        visitor.shot(f"2-meanwhile-{page}")
+        assert "Traceback" not in visitor.text()
+    visitor.page.get_by_test_id("stSidebar").get_by_role("link", name=re.compile(r"^Home\b")).click()
+    expect(visitor.stage("Table")).to_contain_text(count_of_sample())
+
+
+def count_of_sample() -> str:
+    return str(len(read_rows(SAMPLE)) - 1)

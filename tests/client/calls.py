@@ -1,0 +1,204 @@
+"""Every method of the client that asks one address and reads one answer, with a sample of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lib.client.api import Client
+from lib.contract.audit import AuditPage
+from lib.contract.entries import EntryPage
+from lib.contract.exports import ExportPage, ExportRequest
+from lib.contract.identity import IdentityReading
+from lib.contract.imports import (
+    ColumnMapping,
+    FileSource,
+    ImportRequest,
+    Plan,
+    PlanCounts,
+    PreviewRequest,
+    SheetColumns,
+    UndoReport,
+    UndoRow,
+    Upload,
+)
+from lib.contract.index import IndexReading, SearchResult
+from lib.contract.jobs import Job, JobLog, JobPage
+from lib.contract.model import Reading, utc_now
+from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
+from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
+from lib.contract.settings import SettingReading, SettingsReading
+from lib.contract.snapshots import Snapshot, SnapshotPage
+from lib.contract.states import (
+    Actual,
+    Change,
+    Desired,
+    FailureCause,
+    ImportMode,
+    IntentionState,
+    JobState,
+    Operation,
+    PlanState,
+    Role,
+    UndoOutcome,
+    WorkerRole,
+)
+from lib.contract.workers import Worker, WorkersReading
+
+NOW = utc_now()
+UPLOAD = Upload(upload_id="a" * 32, name="packages.csv", size_bytes=10)
+MAPPING = ColumnMapping(key="name", text=["summary"])
+PREVIEW = PreviewRequest(source=FileSource(upload_id="a" * 32), mapping=MAPPING)
+COLUMNS = SheetColumns(columns=["name"], sample=[["numpy"]], encoding="utf-8", delimiter=",")
+PLAN = Plan(
+    plan_id="p",
+    job_id="j",
+    state=PlanState.READY,
+    source={},
+    source_name="packages.csv",
+    mapping=MAPPING,
+    mode=ImportMode.MERGE,
+    counts=PlanCounts(new=3),
+    requested_by="ada",
+    created_at=NOW,
+    expires_at=NOW,
+    taken_at=NOW,
+)
+JOB = Job(job_id="j/1", operation=Operation.IMPORT, state=JobState.RUNNING, requested_by="ada", created_at=NOW)
+WORKER = Worker(
+    worker_id="w1", role=WorkerRole.EMBEDDING, host="h", pid=1, desired=Desired.RUNNING, actual=Actual.IDLE, stale=False, started_at=NOW
+)
+WORKERS = WorkersReading(workers=[WORKER], taken_at=NOW)
+QUEUE = QueueReading(entries=1, pending=1, leased=0, failed=0, embedded=0, taken_at=NOW)
+SETTING = SettingReading(name="export.keep_days", value=3, default=7)
+REPORT = FailureReport(done=2, skipped=0)
+UNDO = UndoReport(
+    job_id="j/1",
+    gate=Gate(allowed=True),
+    expires_at=NOW,
+    counts={"reversed": 1},
+    rows=[UndoRow(key="numpy", change=Change.NEW, outcome=UndoOutcome.REVERSED)],
+    taken_at=NOW,
+)
+INTENTION = Intention(
+    intention_id="i/1",
+    operation=Operation.EXPORT,
+    state=IntentionState.WAITING,
+    requested_by="ada",
+    created_at=NOW,
+    detail="An import is running.",
+)
+SNAPSHOT = Snapshot(
+    snapshot_id="s",
+    name="mine",
+    note="",
+    generation=3,
+    vectors=9,
+    dimension=256,
+    embedder="wordllama",
+    size_bytes=99,
+    sha256="0" * 64,
+    taken_at=NOW,
+    taken_by="ada",
+    job_id="j",
+    automatic=False,
+)
+
+#: name → (call, method, path, query, answer); what a start returns is the id inside its answer
+CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Reading]] = {
+    "create_upload": (lambda c: c.create_upload("packages.csv", 10), "POST", "/api/uploads", {}, UPLOAD),
+    "get_upload_columns": (lambda c: c.get_upload_columns("u"), "GET", "/api/uploads/u/columns", {}, COLUMNS),
+    "get_plan": (
+        lambda c: c.get_plan("p", Change.NEW, 5, "x"),
+        "GET",
+        "/api/plans/p",
+        {"change": "new", "limit": "5", "cursor": "x"},
+        PLAN,
+    ),
+    "list_exports": (lambda c: c.list_exports(), "GET", "/api/exports", {}, ExportPage(items=[], taken_at=NOW)),
+    "list_operations": (lambda c: c.list_operations(), "GET", "/api/operations", {}, OperationsReading(operations=[], taken_at=NOW)),
+    "list_jobs": (
+        lambda c: c.list_jobs(Operation.EXPORT, JobState.FAILED, 7, requested_by="bob & eve", since=NOW),
+        "GET",
+        "/api/jobs",
+        {"operation": "export", "state": "failed", "limit": "7", "requested_by": "bob & eve", "since": NOW.isoformat()},
+        JobPage(items=[JOB], taken_at=NOW),
+    ),
+    "get_undo": (
+        lambda c: c.get_undo("j/1", 5, "x"),
+        "GET",
+        "/api/operations/import/j%2F1/undo",
+        {"limit": "5", "cursor": "x"},
+        UNDO,
+    ),
+    "list_intentions": (lambda c: c.list_intentions(), "GET", "/api/intentions", {}, IntentionPage(items=[INTENTION], taken_at=NOW)),
+    "cancel_intention": (lambda c: c.cancel_intention("i/1"), "POST", "/api/intentions/i%2F1/cancel", {}, INTENTION),
+    "list_snapshots": (lambda c: c.list_snapshots(), "GET", "/api/snapshots", {}, SnapshotPage(items=[SNAPSHOT], kept=5, taken_at=NOW)),
+    "get_job": (lambda c: c.get_job("j/1"), "GET", "/api/jobs/j%2F1", {}, JOB),
+    "get_job_log": (lambda c: c.get_job_log("j"), "GET", "/api/jobs/j/log", {}, JobLog(job_id="j", lines=[])),
+    "cancel_job": (lambda c: c.cancel_job("j"), "POST", "/api/jobs/j/cancel", {}, JOB),
+    "list_workers": (lambda c: c.list_workers(), "GET", "/api/workers", {}, WORKERS),
+    "pause_worker": (lambda c: c.pause_worker("w1", "tea"), "POST", "/api/workers/w1/pause", {}, WORKER),
+    "resume_worker": (lambda c: c.resume_worker("w1"), "POST", "/api/workers/w1/resume", {}, WORKER),
+    "drain_worker": (lambda c: c.drain_worker("w1"), "POST", "/api/workers/w1/drain", {}, WORKER),
+    "pause_workers": (lambda c: c.pause_workers("tea"), "POST", "/api/workers/pause", {}, WORKERS),
+    "resume_workers": (lambda c: c.resume_workers(), "POST", "/api/workers/resume", {}, WORKERS),
+    "drain_workers": (lambda c: c.drain_workers(), "POST", "/api/workers/drain", {}, WORKERS),
+    "get_queue": (lambda c: c.get_queue(), "GET", "/api/queue", {}, QUEUE),
+    "get_queue_history": (
+        lambda c: c.get_queue_history(Window.H1),
+        "GET",
+        "/api/queue/history",
+        {"window": "1h"},
+        QueueHistory(window=Window.H1, step_seconds=1, points=[], taken_at=NOW),
+    ),
+    "list_failures": (
+        lambda c: c.list_failures(FailureCause.QUOTA),
+        "GET",
+        "/api/queue/failures",
+        {"cause": "quota", "limit": "50"},
+        FailurePage(items=[], total=0, taken_at=NOW),
+    ),
+    "retry_failures": (lambda c: c.retry_failures(FailureSelection(entry_ids=[1])), "POST", "/api/queue/failures/retry", {}, REPORT),
+    "discard_failures": (lambda c: c.discard_failures(FailureSelection()), "POST", "/api/queue/failures/discard", {}, REPORT),
+    "get_index": (lambda c: c.get_index(), "GET", "/api/index", {}, IndexReading(taken_at=NOW)),
+    "search_index": (
+        lambda c: c.search_index("arrays", 3),
+        "POST",
+        "/api/index/search",
+        {},
+        SearchResult(generation=1, hits=[], seconds=0.1, taken_at=NOW),
+    ),
+    "list_entries": (
+        lambda c: c.list_entries("ü & co", cursor="c"),
+        "GET",
+        "/api/entries",
+        {"text": "ü & co", "limit": "50", "cursor": "c"},
+        EntryPage(items=[], total=0, taken_at=NOW),
+    ),
+    "list_settings": (lambda c: c.list_settings(), "GET", "/api/settings", {}, SettingsReading(settings=[SETTING], taken_at=NOW)),
+    "put_setting": (lambda c: c.put_setting("export.keep_days", 3, 7), "PUT", "/api/settings/export.keep_days", {}, SETTING),
+    "list_audit": (
+        lambda c: c.list_audit(10, object_id="j/1"),
+        "GET",
+        "/api/audit",
+        {"limit": "10", "object_id": "j/1"},
+        AuditPage(items=[], taken_at=NOW),
+    ),
+    "get_identity": (lambda c: c.get_identity(), "GET", "/api/identity", {}, IdentityReading(actor="ada", role=Role.ADMIN)),
+    "create_ticket": (
+        lambda c: c.create_ticket("GET", "/api/exports/e/file"),
+        "POST",
+        "/api/tickets",
+        {},
+        Ticket(ticket="t", expires_at=NOW),
+    ),
+}
+STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
+    "start_import": (lambda c: c.start_import(ImportRequest(plan_id="p")), "import"),
+    "start_export": (lambda c: c.start_export(ExportRequest()), "export"),
+    "start_refresh": (lambda c: c.start_refresh(), "refresh"),
+    "start_rebuild": (lambda c: c.start_rebuild(), "rebuild"),
+    "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),
+    "start_undo": (lambda c: c.start_undo("j/1"), "import/j%2F1/undo"),
+}

@@ -1,0 +1,120 @@
+"""kill −9 of each kind of process in the phases of the road: the work goes on by itself, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from lib.contract.states import Actual, Desired
+from tests.faults.conftest import Open
+from tests.faults.console import Console
+from tests.faults.invariants import assert_whole
+from tests.faults.road import (
+    Sheet,
+    import_sheet,
+    job_of,
+    running_phase,
+    start_export,
+    start_import,
+    start_preview,
+    wait_job,
+    wait_plan,
+    wait_searchable,
+)
+from tests.faults.strike import Strike
+
+pytestmark = pytest.mark.faults
+
+WHY = "maintenance, please leave"
+PHASES = {"previewing", "applying", "draining", "refreshing", "exporting", "rebuilding"}
+#: Which phases each victim is killed in; `make faults` kills each of them in every one.
+VICTIMS: dict[str, set[str]] = {
+    "operations-1": {"previewing", "applying", "exporting", "rebuilding"},
+    "console": {"previewing", "applying", "rebuilding"},
+    "group": {"applying", "draining", "refreshing", "exporting"},
+}
+if int(os.environ.get("SWITCHYARD_FAULT_KILLS", "0")) >= 100:
+    VICTIMS = dict.fromkeys(VICTIMS, PHASES)
+
+
+def in_phase(console: Console, operation: str, *phases: str) -> Callable[[], bool]:
+    return lambda: running_phase(console, operation) in phases
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_work_goes_on_by_itself_after_kill_9(open_console: Open, victim: str) -> None:
+    console = open_console().start()
+    console.client.pause_worker("embedding-2", WHY)
+    sheet = Sheet()
+
+    def kill_while(phase: str, reached: Callable[[], object], job_id: str | None = None) -> None:
+        if phase in VICTIMS[victim]:
+            Strike(console, victim).when(reached, job_id)
+
+    plan_id = start_preview(console, sheet)
+    kill_while("previewing", in_phase(console, "preview", "comparing"), job_of(console, "preview"))
+    assert wait_plan(console, plan_id).counts.new == sheet.rows
+
+    key = uuid4().hex
+    job_id = start_import(console, plan_id, key)
+    kill_while("applying", in_phase(console, "import", "applying"), job_id)
+    assert start_import(console, plan_id, key) == job_id, "the same key starts nothing twice, over a kill too"
+    applied = wait_job(console, job_id).result
+    assert applied is not None
+    assert (applied["new"], applied["to_embed"]) == (sheet.rows, sheet.rows), "a resumed import tells what it has done"
+
+    kill_while("draining", lambda: console.value("SELECT count(*) FROM embeddings") > 2000)
+    kill_while("refreshing", in_phase(console, "refresh", "updating", "building", "publishing"))
+    wait_searchable(console)
+    assert_whole(console, sheet)
+
+    job_id = start_export(console)
+    kill_while("exporting", in_phase(console, "export", "writing"), job_id)
+    exported = wait_job(console, job_id).result
+    assert exported is not None
+    path = console.client.download_export(exported["export_id"], console.data_dir.parent / "export.csv")
+    assert path.read_bytes().count(b"\n") == sheet.rows + 1
+
+    job_id = console.client.start_rebuild()
+    kill_while("rebuilding", in_phase(console, "rebuild", "building", "publishing"), job_id)
+    wait_job(console, job_id)
+    assert_whole(console, sheet)
+    assert_pause_is_kept(console)
+
+
+def assert_pause_is_kept(console: Console) -> None:
+    """What a person wished before the kills is still so, and still says why."""
+    paused = {worker.worker_id: worker for worker in console.client.list_workers().workers}["embedding-2"]
+    assert (paused.desired, paused.desired_reason, paused.actual) == (Desired.PAUSED, WHY, Actual.PAUSED)
+
+
+def test_a_killed_embedding_worker_comes_back_and_its_rows_are_done_at_once(console: Console) -> None:
+    console.client.pause_worker("embedding-2", WHY)
+    console.client.put_setting("embedding.batch_size", 4096)
+    sheet = Sheet()
+    plan_id = start_preview(console, sheet)
+    wait_plan(console, plan_id)
+    start_import(console, plan_id)
+    Strike(console, "embedding-1").when(lambda: console.value("SELECT count(*) FROM items WHERE state = 'leased'") > 0)
+    # The lease is good for a minute, but the worker's next life frees it at once.
+    wait_searchable(console, 40)
+    assert_whole(console, sheet)
+    assert_pause_is_kept(console)
+
+
+def test_an_upload_cut_by_a_kill_goes_on_where_it_stood(open_console: Open) -> None:
+    console = open_console().start()
+    sheet = Sheet(rows=500)
+    data = sheet.to_csv()
+    upload = console.client.create_upload("sheet.csv", len(data))
+    console.client.put_upload_slice(upload.upload_id, 0, data[:10_000])
+    Strike(console, "group").now()
+    offset = console.client.get_upload_offset(upload.upload_id)
+    assert offset == 10_000
+    assert console.client.put_upload_slice(upload.upload_id, offset, data[offset:]) == len(data)
+    assert console.client.get_upload_columns(upload.upload_id).columns == ["key", "text", "owner"]
+    import_sheet(console, sheet)
+    assert_whole(console, sheet)

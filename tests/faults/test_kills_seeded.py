@@ -1,0 +1,135 @@
+"""A seeded campaign of kills: any operation, any process, any moment. The seed stands in the test's name and can be replayed:
+
+``SWITCHYARD_FAULT_SEED=… SWITCHYARD_FAULT_KILLS=… pytest tests/faults/test_kills_seeded.py`` (``make faults`` kills 200 times).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.console import Console
+from tests.faults.invariants import assert_whole
+from tests.faults.road import (
+    Sheet,
+    import_sheet,
+    job_of,
+    start_export,
+    start_import,
+    start_preview,
+    start_snapshot,
+    start_undo,
+    wait_drained,
+    wait_job,
+    wait_plan,
+    wait_searchable,
+)
+from tests.faults.strike import VICTIMS, Strike
+
+pytestmark = pytest.mark.faults
+
+KILLS = int(os.environ.get("SWITCHYARD_FAULT_KILLS", "6"))
+SEED = int(os.environ.get("SWITCHYARD_FAULT_SEED") or random.SystemRandom().randrange(1_000_000))
+
+
+class Campaign:
+    """Operations, each with a kill somewhere on its way; afterwards the table is what ``sheet`` says."""
+
+    def __init__(self, console: Console, seed: int) -> None:
+        self.console, self.chance = console, random.Random(seed)
+        self.sheet = Sheet(rows=8000, seed=seed)
+        self.operations: tuple[Callable[[Callable[..., None]], None], ...] = (
+            self.preview,
+            self.apply,
+            self.export,
+            self.refresh,
+            self.rebuild,
+            self.snapshot,
+            self.undo,
+        )
+
+    def round(self) -> None:
+        """One operation, one kill, everything whole again."""
+        operation, victim, moment = self.chance.choice(self.operations), self.chance.choice(VICTIMS), self.chance.random()
+        strike = Strike(self.console, victim)
+
+        def kill(job_id: str | None = None, *, within: float = 1.0) -> None:
+            time.sleep(moment * within)
+            strike.now(job_id)
+
+        try:
+            operation(kill)
+            wait_searchable(self.console)
+            assert_whole(self.console, self.sheet, seed=self.chance.randrange(1000))
+        except BaseException as error:
+            error.add_note(f"in {operation.__name__}, {victim} killed at {moment:.3f}")
+            raise
+
+    def preview(self, kill: Callable[..., None]) -> None:
+        self.sheet.edit(2000)
+        plan_id = start_preview(self.console, self.sheet)
+        kill(job_of(self.console, "preview"))
+        wait_plan(self.console, plan_id)
+        wait_job(self.console, start_import(self.console, plan_id))
+
+    def apply(self, kill: Callable[..., None]) -> None:
+        self.sheet.edit(4000)
+        plan_id = start_preview(self.console, self.sheet)
+        wait_plan(self.console, plan_id)
+        job_id = start_import(self.console, plan_id)
+        kill(job_id, within=3)  # as it is applied, as the queue drains, or as the index refreshes
+        wait_job(self.console, job_id)
+
+    def export(self, kill: Callable[..., None]) -> None:
+        job_id = start_export(self.console)
+        kill(job_id, within=0.7)
+        result = wait_job(self.console, job_id).result
+        assert result is not None
+        self.console.client.download_export(result["export_id"], self.console.data_dir.parent / "export.csv")
+
+    def rebuild(self, kill: Callable[..., None]) -> None:
+        job_id = self.console.client.start_rebuild()
+        kill(job_id, within=0.7)
+        wait_job(self.console, job_id)
+
+    def refresh(self, kill: Callable[..., None]) -> None:
+        self.console.client.put_setting("index.refresh", "manual")
+        self.sheet.edit(500)
+        plan_id = start_preview(self.console, self.sheet)
+        wait_plan(self.console, plan_id)
+        wait_job(self.console, start_import(self.console, plan_id))
+        wait_drained(self.console)
+        job_id = self.console.client.start_refresh()
+        kill(job_id, within=0.7)
+        wait_job(self.console, job_id)
+        self.console.client.put_setting("index.refresh", "automatic")
+
+    def snapshot(self, kill: Callable[..., None]) -> None:
+        job_id = start_snapshot(self.console)
+        kill(job_id, within=0.7)
+        wait_job(self.console, job_id)
+
+    def undo(self, kill: Callable[..., None]) -> None:
+        before = dict(self.sheet.texts)
+        self.sheet.edit(1000)
+        import_sheet(self.console, self.sheet)
+        job_id = start_undo(self.console, job_of(self.console, "import"))
+        kill(job_id, within=0.7)
+        wait_job(self.console, job_id)
+        self.sheet.texts = before
+
+
+@pytest.mark.parametrize("seed", [SEED], ids=lambda seed: f"seed={seed}")
+def test_nothing_is_lost_or_doubled_over_random_kills(console: Console, seed: int) -> None:
+    campaign = Campaign(console, seed)
+    import_sheet(console, campaign.sheet)
+    for number in range(1, KILLS + 1):
+        try:
+            campaign.round()
+        except BaseException as error:
+            error.add_note(f"kill {number} of SWITCHYARD_FAULT_SEED={seed}")
+            raise

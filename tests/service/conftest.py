@@ -1,0 +1,92 @@
+"""The service with a stand-in for its workers; after every test the counters are counted again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from lib.service import embedders
+from lib.service.config import Config
+from lib.service.operations import runner
+from lib.service.storage import schema
+from lib.service.storage.counters import get_counters
+from lib.service.storage.database import Database
+from tests.service.road import Road
+from tests.service.works import FakeEmbedder, Works
+
+
+@pytest.fixture()
+def embedder(monkeypatch: pytest.MonkeyPatch) -> FakeEmbedder:
+    """Small and quick, and the one the service opens."""
+    fake = FakeEmbedder()
+    monkeypatch.setitem(embedders._OPENERS, embedders.DEFAULT, lambda: fake)
+    return fake
+
+
+@pytest.fixture()
+def works(database: Database, config: Config, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch) -> Works:
+    """Performs jobs and embeds items when told to."""
+    monkeypatch.setattr(runner, "HOLD_WAIT_SECONDS", 0.0)  # nobody works beside a test: there is nothing to wait for
+    return Works(database, config, embedder)
+
+
+@pytest.fixture()
+def road(api: TestClient, works: Works) -> Road:
+    """The main flow over HTTP."""
+    return Road(api, works)
+
+
+def count_rows(database: Database) -> dict[str, int]:
+    """What the counters should say."""
+    states = sa.select(schema.items.c.state, sa.func.count()).group_by(schema.items.c.state)
+    with database.read() as connection:
+        in_queue = {state: number for state, number in connection.execute(states)}
+        entries = connection.execute(sa.select(sa.func.count()).select_from(schema.entries)).scalar_one()
+    return {"entries": entries, **{state: in_queue.get(state, 0) for state in ("pending", "leased", "failed", "discarded")}}
+
+
+def compare_counters(database: Database) -> None:
+    with database.read() as connection:
+        counters = get_counters(connection)
+    real = count_rows(database)
+    assert {name: counters[name] for name in real} == real
+
+
+@pytest.fixture()
+def counters_are_true(database: Database) -> Callable[[], None]:
+    """Fails unless every counter equals the count of the rows it stands for."""
+    return lambda: compare_counters(database)
+
+
+@pytest.fixture(autouse=True)
+def _counters_are_true_in_the_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "database" not in request.fixturenames:
+        yield
+        return
+    database: Database = request.getfixturevalue("database")
+    yield
+    compare_counters(database)
+
+
+#: What moves although nothing was done: samples of the queue, signs of life.
+_RESTLESS = {"queue_samples", "workers"}
+
+
+@pytest.fixture()
+def contents(database: Database) -> Callable[..., dict[str, str]]:
+    """A hash per table of ours, but for those named; equal as long as nothing was written."""
+
+    def hash_tables(*but: str) -> dict[str, str]:
+        with database.read() as connection:
+            tables: dict[str, Any] = {name: table for name, table in schema.metadata.tables.items() if name not in _RESTLESS | {*but}}
+            return {
+                name: hashlib.sha256(repr(connection.execute(sa.select(table)).all()).encode()).hexdigest()
+                for name, table in tables.items()
+            }
+
+    return hash_tables

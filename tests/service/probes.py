@@ -1,0 +1,61 @@
+"""What tests look at besides the API: rows, files, locks; and a way to be there whenever a job tells how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lib.service.operations import runner
+from lib.service.operations.runner import JobContext
+from lib.service.services import Services
+from lib.service.storage import schema
+from lib.service.storage.database import Database
+from tests.service.road import Road
+
+
+def services_of(road: Road) -> Services:
+    services: Services = road.api.app.state.services  # type: ignore[attr-defined]
+    return services
+
+
+def table_of(database: Database) -> list[Any]:
+    """Every entry as people know it: all columns but who wrote it last, and when."""
+    table = schema.entries
+    columns = [column for column in table.c if column.name not in {"import_id", "updated_at"}]
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(*columns).order_by(table.c.entry_id))]
+
+
+def rows_of(database: Database, table: sa.Table) -> list[dict[str, Any]]:
+    """A whole table."""
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(sa.select(table))]
+
+
+def locks_and_holds(database: Database) -> tuple[list[str], list[str]]:
+    """The jobs that hold an operation, and those that hold the workers."""
+    locks, holds = rows_of(database, schema.locks), rows_of(database, schema.holds)
+    return [row["job_id"] for row in locks], [row["job_id"] for row in holds]
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Path below ``folder`` → sha256 of its bytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def at_every_tell(monkeypatch: pytest.MonkeyPatch, look: Callable[[JobContext, str], None]) -> None:
+    """From now on ``look(context, phase)`` is called whenever a job tells how far it is, just before it does; all of it is written."""
+    monkeypatch.setattr(runner, "PROGRESS_SECONDS", 0.0)
+    real = JobContext.tell
+
+    def tell(context: JobContext, phase: str, done: int = 0, total: int | None = None) -> None:
+        look(context, phase)
+        real(context, phase, done, total)
+
+    monkeypatch.setattr(JobContext, "tell", tell)

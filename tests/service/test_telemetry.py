@@ -1,0 +1,190 @@
+"""The one producer: it samples every topic, tells the end of a job at once, and nothing stops it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from lib.contract.events import TelemetrySnapshot, Topic
+from lib.contract.model import utc_now
+from lib.contract.queue import Window
+from lib.contract.states import JobState, Operation
+from lib.service import telemetry as telemetry_module
+from lib.service.feed import Feed
+from lib.service.queue import POINTS, WINDOW_SECONDS, get_queue, get_queue_history
+from lib.service.storage import jobs, samples
+from lib.service.storage.counters import add_to_counters
+from lib.service.storage.database import Database
+from lib.service.telemetry import Telemetry
+from tests.service.road import Road, sheet
+
+
+class Listener(Feed):
+    """A feed that keeps what it was offered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offers: list[tuple[Topic, Any, bool]] = []
+
+    def offer(self, topic: Topic, reading: Any, *, at_once: bool = False) -> None:
+        self.offers.append((topic, reading, at_once))
+        super().offer(topic, reading, at_once=at_once)
+
+
+@pytest.fixture()
+def telemetry(api: TestClient, database: Database, works: object) -> Telemetry:
+    """A producer of its own beside the running one, into a feed that can be looked at."""
+    search = api.app.state.services.search  # type: ignore[attr-defined]
+    return Telemetry(database, Listener(), search)
+
+
+def offers(telemetry: Telemetry) -> list[tuple[Topic, Any, bool]]:
+    assert isinstance(telemetry._feed, Listener)
+    return telemetry._feed.offers
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_the_first_listener_finds_every_topic(telemetry: Telemetry) -> None:
+    telemetry.start()
+    telemetry.stop()
+    assert {topic for topic, _, _ in offers(telemetry)} == set(Topic)
+    assert not telemetry._thread.is_alive()
+
+
+def test_the_end_of_a_job_is_told_at_once(telemetry: Telemetry, database: Database) -> None:
+    with database.write() as connection:
+        jobs.insert_job(connection, job_id="j", operation=Operation.EXPORT, requested_by="ann", arguments={}, now=utc_now())
+    telemetry._tell_ended_jobs()
+    assert offers(telemetry) == []
+    with database.write() as connection:
+        jobs.end_job(connection, "j", state=JobState.SUCCEEDED, now=utc_now())
+    telemetry._tell_ended_jobs()
+    ((topic, reading, at_once),) = offers(telemetry)
+    assert (topic, at_once, reading.recent[0].state) == (Topic.JOBS, True, JobState.SUCCEEDED)
+    telemetry._tell_ended_jobs()
+    assert len(offers(telemetry)) == 1
+
+
+def test_an_error_nobody_foresaw_does_not_end_the_producer(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry_module, "JOBS_SECONDS", 0.01)
+    monkeypatch.setattr(telemetry_module, "SAMPLE_SECONDS", 0.01)
+    real, failures = telemetry._read, []
+
+    def fail_first() -> Any:
+        if len(failures) < 3:
+            failures.append(1)
+            raise ZeroDivisionError("somebody's bug")
+        return real()
+
+    monkeypatch.setattr(telemetry, "_read", fail_first)
+    telemetry.start()
+    until(lambda: len(offers(telemetry)) >= len(Topic))
+    assert telemetry._thread.is_alive()
+    telemetry.stop()
+
+
+@pytest.mark.feature("L5")
+def test_a_snapshot_is_told_again_only_if_something_changed(road: Road) -> None:
+    feed = road.api.app.state.services.feed  # type: ignore[attr-defined]
+    first = road.api.get("/api/telemetry/snapshot")
+    snapshot = TelemetrySnapshot.model_validate_json(first.content)
+    assert first.headers["ETag"] == f'"{snapshot.last_event_id}"'
+    assert snapshot.queue.pending == 0
+    assert [reading.operation for reading in snapshot.jobs.operations] == list(Operation)
+    asked_again = {"If-None-Match": first.headers["ETag"]}
+    again = road.api.get("/api/telemetry/snapshot", headers=asked_again)
+    assert (again.status_code, again.content) in ((304, b""), (200, again.content))
+    road.import_sheet(sheet(1))
+    feed.offer(Topic.QUEUE, get_queue(road.works.database), at_once=True)
+    changed = road.api.get("/api/telemetry/snapshot", headers=asked_again)
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != first.headers["ETag"]
+    assert json.loads(changed.content)["queue"]["pending"] == 1
+
+
+# The queue's history
+
+
+def sample(database: Database, at: float, **counters: int) -> None:
+    with database.write() as connection:
+        add_to_counters(connection, **counters)
+        samples.add_sample(connection, at)
+
+
+def forget(database: Database, **counters: int) -> None:
+    """The counters go back: the rows they count are not there in these tests."""
+    with database.write() as connection:
+        add_to_counters(connection, **{name: -value for name, value in counters.items()})
+
+
+@pytest.mark.feature("Q2")
+def test_the_history_has_rates_and_leaves_gaps_as_gaps(database: Database) -> None:
+    now = time.time()
+    sample(database, now - 800, arrived_total=100, pending=100)
+    sample(database, now - 790, arrived_total=50, pending=50, embedded_total=20)
+    sample(database, now - 100, embedded_total=30)
+    sample(database, now - 95, embedded_total=10)
+    history = get_queue_history(database, Window.M15)
+    forget(database, pending=150)
+    assert [round(now - point.at.timestamp()) for point in history.points] == [800, 790, 100, 95], "the first sample is a point too"
+    rates = [(point.arrival_per_second, point.completion_per_second) for point in history.points]
+    assert rates[0] == (None, None)
+    assert rates[1] == (pytest.approx(5), pytest.approx(2))
+    assert rates[2] == (None, None), "over a gap a rate would be an invention"
+    assert rates[3] == (0, pytest.approx(2))
+    assert [point.pending for point in history.points] == [100, 150, 150, 150]
+
+
+@pytest.mark.feature("Q2")
+@pytest.mark.parametrize("window", list(Window))
+def test_every_window_is_about_as_many_points_wide_and_begins_where_it_should(database: Database, window: Window) -> None:
+    now, span = time.time(), WINDOW_SECONDS[window]
+    with database.write() as connection:
+        rows = [{"at": now - 1.2 * span * share / 2000, "zero": 0} for share in range(2000)]
+        connection.exec_driver_sql(
+            "INSERT INTO queue_samples (at, pending, leased, failed, arrived_total, embedded_total) VALUES (:at, :zero, :zero, :zero, :zero, :zero)", rows
+        )
+    history = get_queue_history(database, window)
+    assert POINTS - 5 <= len(history.points) <= POINTS + 2
+    assert history.points[0].at.timestamp() >= now - span - 1
+    assert all(before.at < after.at for before, after in zip(history.points, history.points[1:], strict=False))
+
+
+def test_samples_older_than_the_longest_window_are_dropped(database: Database) -> None:
+    now = time.time()
+    sample(database, now - samples.KEEP_SECONDS - 10)
+    sample(database, now - samples.KEEP_SECONDS + 10)
+    sample(database, now)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM queue_samples").scalar() == 2
+
+
+@pytest.mark.feature("Q1")
+def test_rates_and_time_to_empty_are_means_of_the_last_minute_or_unknown(database: Database) -> None:
+    now = time.time()
+    assert (get_queue(database).arrival_per_second, get_queue(database).eta_seconds) == (None, None), "unknown, not zero"
+    sample(database, now - 60, pending=600, arrived_total=600)
+    with database.write() as connection:
+        add_to_counters(connection, pending=-120, embedded_total=120)
+    queue = get_queue(database)
+    assert queue.completion_per_second == pytest.approx(2, rel=0.05)
+    assert queue.arrival_per_second == pytest.approx(0, abs=0.01)
+    assert queue.eta_seconds == pytest.approx(240, rel=0.05)
+    sample(database, now - 400)
+    forget(database, pending=480)
+
+
+def test_after_a_long_silence_the_rates_are_unknown(database: Database) -> None:
+    sample(database, time.time() - 400, arrived_total=600)
+    assert get_queue(database).arrival_per_second is None
