@@ -7,10 +7,12 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from fastapi import FastAPI
 
     from lib.service.embedded import Embedded
+    from lib.ui.late_ticks import without_late_ticks
     from lib.ui.warmup import warm_up
 
     console = st.App(__file__)
-    embedded = Embedded(console, console_lifespan=console.lifespan(), hosts=[st.get_option("server.address") or "127.0.0.1"])
+    hosts = [st.get_option("server.address") or "127.0.0.1"]
+    embedded = Embedded(without_late_ticks(console), console_lifespan=console.lifespan(), hosts=hosts)
     app = FastAPI(lifespan=embedded.lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/", embedded)
     warm_up()

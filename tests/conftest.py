@@ -39,13 +39,13 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """Everything one service keeps."""
     return tmp_path / "data"
 
 
-@pytest.fixture()
+@pytest.fixture
 def config(data_dir: Path) -> Config:
     """Given in full: what the environment says does not count in tests."""
     config = Config(data_dir=data_dir, database_url="", token=TOKEN, environment="test", workers=0)
@@ -53,7 +53,7 @@ def config(data_dir: Path) -> Config:
     return config
 
 
-@pytest.fixture()
+@pytest.fixture
 def database(config: Config, migrated_file: Path) -> Iterator[Database]:
     """The service's own database, in its newest schema, empty."""
     shutil.copyfile(migrated_file, config.data_dir / "switchyard.sqlite")
@@ -70,7 +70,7 @@ def warm_app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     return app
 
 
-@pytest.fixture()
+@pytest.fixture
 def service_app(config: Config, database: Database, warm_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """The operations API over the test's data folder, with no worker process behind it."""
     monkeypatch.setattr("lib.service.services.migrate", lambda _: None)  # the database is a copy of a migrated one
@@ -79,7 +79,7 @@ def service_app(config: Config, database: Database, warm_app: FastAPI, monkeypat
     return app
 
 
-@pytest.fixture()
+@pytest.fixture
 def api(service_app: FastAPI) -> Iterator[TestClient]:
     """Speaks HTTP with the running API as the owner of the token. An error nobody handled is raised here, not answered."""
     with TestClient(service_app, base_url="http://localhost", headers={"Authorization": f"Bearer {TOKEN}"}) as client:

@@ -121,6 +121,7 @@ FEATURES: dict[str, Feature] = {
 NOT_YET: frozenset[str] = frozenset(
     {
         *("X8", "X14"),
+        "I1",
         *("E2", "E3"),
         "W5",
         "Q5",

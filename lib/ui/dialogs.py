@@ -39,7 +39,7 @@ class Question:
     """One decision. ``title`` is verb + object, ``body`` how much and what follows, ``verb`` the button.
 
     ``reversible`` says how to take it back, or that nobody can. ``show`` draws what else one should read first.
-    ``typed`` is what must be typed, asked for in the words of ``type_label``.
+    ``safe`` is the answer that does nothing, ``typed`` what must be typed, asked for in the words of ``type_label``.
     ``perform`` gets the answer's value, acts on ids bound beforehand, and returns what was done.
     """
 
@@ -53,6 +53,7 @@ class Question:
     typed: str = ""
     type_label: str = ""
     link: str | None = None
+    safe: str = "Cancel"
     ident: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -84,11 +85,11 @@ def _show_body(question: Question) -> None:
     if question.typed:
         answer = _ask_typed(question, answer)
     trouble = st.container()
-    # Cancel comes first in reading order and has the focus: whoever presses Enter without reading does no harm.
+    # The safe answer comes first in reading order and has the focus: whoever presses Enter without reading does no harm.
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="dialog_buttons"):
         if answer.problem:
             st.html(f'<span class="sy-why">{escape(answer.problem)}</span>')
-        cancelled = st.button("Cancel", key="dialog_cancel")
+        cancelled = st.button(question.safe, key="dialog_cancel")
         confirmed = st.button(question.verb, type="primary", key="dialog_confirm", disabled=bool(answer.problem))
     focus_on("dialog_cancel", dialog=question.ident)
     if cancelled:
@@ -103,7 +104,7 @@ def _ask_typed(question: Question, answer: Answer) -> Answer:
     typed = st.text_input(question.type_label, key=f"dialog_typed_{question.ident}", autocomplete="off", live=True)
     if (typed or "").strip() == question.typed:
         return answer
-    return Answer(answer.value, answer.problem or f"Type {question.typed} to go on.")
+    return Answer(answer.value, answer.problem or f"Type “{question.typed}” to go on.")
 
 
 def _perform(question: Question, answer: Answer, place: DeltaGenerator) -> None:

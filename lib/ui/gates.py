@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from html import escape
 
@@ -21,6 +21,10 @@ from lib.ui.session import Params, get_client, now, zone
 
 #: For how long a page says that a start that waited has come to nothing.
 DROPPED_FOR = timedelta(hours=1)
+
+#: Within this time the feed has told what was asked for.
+COMES_ROUND = timedelta(seconds=4)
+_ASKED = "asked_to_wait"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def explain_gate(gate: Gate, at: datetime) -> str:
 
 
 def _is_id(name: str) -> bool:
-    return len(name) == 32 and set(name) <= set("0123456789abcdef")
+    return len(name) >= 16 and set(name) <= set("0123456789abcdef")
 
 
 def gated_button(
@@ -77,16 +81,24 @@ def gated_button(
 
 
 def show_why(gate: Gate, *, key: str, when_free: WhenFree | None = None) -> None:
-    """Why a control is off, a link that shows or mends it, and the way to have it done later."""
+    """Why a control is off, and below it a link that shows or mends it and the way to have it done later."""
     words = f"{icon('info')} <span>{escape(explain_gate(gate, now()))}</span>"
-    st.html(f'<span class="sy-why" title="{escape(gate.reason_code or "")}">{words}</span>', width="content")
-    if gate.fix_link:
-        show_link(gate.fix_link)
-    waits = gate.reason_code is Reason.OPERATION_RUNNING
-    if not waits or when_free is None or any(map(when_free.is_for, waiting_intentions())):
-        return
-    if st.button("Start when free", key=f"{key}_when_free", icon=":material/schedule_send:"):
-        _wait(when_free)
+    with st.container(gap="xxsmall"):
+        st.html(f'<span class="sy-why" title="{escape(gate.reason_code or "")}">{words}</span>')
+        can_wait = when_free is not None and gate.reason_code is Reason.OPERATION_RUNNING and not _is_waiting(when_free)
+        if not gate.fix_link and not can_wait:
+            return
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"why_{key}"):
+            if can_wait and when_free and st.button("Start when free", key=f"{key}_when_free", icon=":material/schedule_send:"):
+                _wait(when_free)
+            if gate.fix_link:
+                show_link(gate.fix_link)
+
+
+def _is_waiting(what: WhenFree) -> bool:
+    """Whether it waits already; what was asked for here a moment ago may not have come round yet."""
+    asked: dict[str, datetime] = st.session_state.get(_ASKED, {})
+    return any(map(what.is_for, waiting_intentions())) or now() - asked.get(repr(what), datetime.min.replace(tzinfo=UTC)) < COMES_ROUND
 
 
 def _wait(what: WhenFree) -> None:
@@ -96,6 +108,7 @@ def _wait(what: WhenFree) -> None:
     if started is not None and started.job_id:
         notify(f"{word}: the way was free, so it was started at once", link=f"/?{Params.JOB}={started.job_id}")
     elif started is not None and started.intention_id:
+        st.session_state.setdefault(_ASKED, {})[repr(what)] = now()
         notify(f"{word}: it will start by itself as soon as the way is free", undo=partial(_call_off, started.intention_id, word))
     st.rerun()
 
@@ -125,18 +138,17 @@ def show_intentions(*operations: Operation, key: str) -> None:
 def _show_waiting(intention: Intention, key: str) -> None:
     word = OPERATION_WORDS[intention.operation]
     with st.container(border=True, key=f"waiting_{key}_{intention.intention_id}"):
-        words, button = st.columns([5, 1], vertical_alignment="center", gap="small")
-        words.html(
-            f'<div><span class="sy-badge sy-held">{icon("schedule_send")}waits to start</span> <b>{word}</b> '
-            f'<span class="sy-note">{_who(intention)}</span></div>'
-            f'<div class="sy-note">{escape(describe_intention(intention))}</div>'
-        )
-        with button, st.container(horizontal=True, horizontal_alignment="right"):
-            gate = connection_gate()
-            if gated_button("Call off", gate, key=f"call_off_{key}_{intention.intention_id}", icon_name="event_busy"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.html(
+                f'<span><span class="sy-badge sy-held">{icon("schedule_send")}waits to start</span> <b>{word}</b> '
+                f'<span class="sy-note">{_who(intention)}</span></span>',
+                width="content",
+            )
+            if gated_button("Call off", connection_gate(), key=f"call_off_{key}_{intention.intention_id}", icon_name="event_busy"):
                 if said := attempt(lambda: _call_off(intention.intention_id, word), failing=f"{word}: it was not called off"):
                     notify(said)
                 st.rerun()
+        st.html(f'<div class="sy-note">{escape(describe_intention(intention))}</div>')
 
 
 def _who(intention: Intention) -> str:

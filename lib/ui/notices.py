@@ -96,11 +96,12 @@ def show_notice() -> None:
     if notice is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="notice"):
-        with st.container():
-            if notice.trouble is not None:
+        if notice.trouble is not None:
+            with st.container():
                 show_trouble(notice.trouble)
-            else:
-                st.html(box(Tone.DONE, f"{icon('check_circle')} {escape(notice.text)}"))
+        else:
+            # As wide as its words: what can be done about it stands beside them, clear of the toast in the corner.
+            st.html(box(Tone.DONE, f"{icon('check_circle')} {escape(notice.text)}"), width="content")
         if notice.link:
             show_link(notice.link)
         if notice.undo is not None and st.button("Undo", key="undo_action", icon=":material/undo:"):

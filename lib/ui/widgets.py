@@ -131,6 +131,7 @@ def show_cancel(job: Job, *, key: str) -> None:
                 body=f"So far: {progress_line(job.progress)}. It stops at its next step, and everything is left **as it was before**.",
                 reversible="What it has done so far is lost; you can start it again at any time.",
                 verb=f"Cancel {word}",
+                safe="Let it go on",
                 perform=partial(_cancel_job, job.job_id, word),
             )
         )
@@ -140,6 +141,20 @@ def _cancel_job(job_id: str, word: str, _: object) -> str:
     get_client().cancel_job(job_id)
     st.session_state.setdefault(Keys.CANCELLING, set()).add(job_id)
     return f"Asked the {word} to stop"
+
+
+def show_paging(cursors: list[str | None], following: str | None, *, key: str, back: str, on: str, words: str = "") -> None:
+    """The way through a list that is paged by cursor, and ``words`` for where one is. ``cursors``: the trail of pages, the present one last."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if len(cursors) > 1:
+            st.button(back, icon=":material/arrow_back:", key=f"{key}_back", on_click=_step_back, args=(cursors,))
+        if following is not None:
+            st.button(on, icon=":material/arrow_forward:", key=f"{key}_on", on_click=cursors.append, args=(following,))
+        st.html(f'<span class="sy-note">{escape(words)}</span>', width="content")
+
+
+def _step_back(cursors: list[str | None]) -> None:
+    cursors.pop()
 
 
 def show_nothing(title: str, sentence: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from lib.contract.imports import ImportRequest
 from tests.browser.conftest import Visit, make_console
@@ -59,6 +60,22 @@ def test_values_move_without_a_run_of_the_whole_page(visit: Visit, running: Cons
     running.client.resume_workers("")
     expect(visitor.tile("Pending")).to_have_text("0", timeout=PATIENCE)
     assert visitor.full_runs == before
+    assert visitor.complaints == []
+
+
+def test_a_late_tick_of_the_page_one_has_left_does_not_blank_the_next(visit: Visit, running: Console) -> None:
+    visitor, late = visit(running), LateTick()
+    visitor.page.route_web_socket("**/_stcore/stream", late.relay)
+    visitor.open("Queue")
+    visitor.until(lambda: late.tick, "a tick")
+    late.is_kept = True
+    visitor.go("Index")
+    late.deliver()
+    box = visitor.page.get_by_role("textbox", name="What are you looking for?")
+    box.fill("customer cannot log in")
+    box.press("Enter")
+    expect(visitor.page.locator(".sy-hits li").first).to_contain_text("ACC-001")
+    expect(visitor.page.locator(".sy-title h1")).to_have_text("Index")
     assert visitor.complaints == []
 
 
@@ -131,6 +148,32 @@ def test_a_page_comes_back_by_itself_after_the_console_was_killed_and_started_ag
     running.client.pause_workers("after the restart")
     expect(visitor.page.get_by_text("after the restart").first).to_be_visible(timeout=PATIENCE)
     assert find_faults(visitor) == []
+
+
+class LateTick:
+    """Sits on the wire between page and server, and can send the last tick of a page once more, as if it had been slow.
+
+    In the wild: the browser sends a tick after it has asked for another page and before it has heard of it.
+    """
+
+    def __init__(self) -> None:
+        self.tick: str | bytes = b""
+        self.is_kept = False
+        self.server: WebSocketRoute | None = None
+
+    def relay(self, page: WebSocketRoute) -> None:
+        self.server = page.connect_to_server()
+        page.on_message(self.pass_on)
+
+    def pass_on(self, message: str | bytes) -> None:
+        if isinstance(message, bytes) and not self.is_kept and BackMsg.FromString(message).rerun_script.fragment_id:
+            self.tick = message
+        assert self.server is not None
+        self.server.send(message)
+
+    def deliver(self) -> None:
+        assert self.server is not None
+        self.server.send(self.tick)
 
 
 def bring_in_one_change(console: Console, key: str) -> None:

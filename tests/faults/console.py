@@ -27,9 +27,14 @@ PLACES = ("embedding-1", "embedding-2", "operations-1")
 READY_SECONDS = 40.0
 
 
+def patience() -> float:
+    """What a limit in seconds is multiplied by: 1, or how many processes share a core of an overloaded machine."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "it", every: float = 0.05) -> Any:
     """The first true answer of ``condition()``; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * patience()
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
         time.sleep(every)
@@ -133,7 +138,7 @@ class Console:
                 process.kill()
         if self.process is not None:
             self.process.wait(10)
-        psutil.wait_procs(left, 10)
+        wait_gone(left)
         self.client.transport.session.close()
         return words
 
@@ -194,9 +199,21 @@ class Console:
         return self.query(statement, *values)[0][0]
 
 
+def wait_gone(processes: list[psutil.Process], seconds: float = 10) -> None:
+    """Until none of them runs. A zombie does not: who adopts it may take a while to bury it."""
+    until(lambda: not any(map(_runs, processes)), seconds, "the end of processes")
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _works_on(process: psutil.Process, data_dir: str) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("SWITCHYARD_DATA_DIR") == data_dir
+        return _runs(process) and process.environ().get("SWITCHYARD_DATA_DIR") == data_dir
     except (psutil.Error, OSError):
         return False
 

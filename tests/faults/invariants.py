@@ -85,7 +85,9 @@ def assert_nothing_is_held(console: Console) -> None:
     """No job runs, no lock is taken, no half-written file lies about, and every gate says so."""
     assert console.query("SELECT job_id, operation FROM locks") == []
     assert console.query("SELECT job_id, state FROM jobs WHERE state IN ('queued', 'running')") == []
+    assert console.query("SELECT job_id, reason FROM holds") == []
     assert not list((console.data_dir / "exports").glob("*.part*"))
+    assert not list((console.data_dir / "snapshots").glob(".*.part"))
     for reading in console.client.list_operations().operations:
         assert reading.gate.allowed, reading.gate
     waiting = "SELECT workflow_uuid, status FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"

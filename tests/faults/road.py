@@ -42,12 +42,17 @@ class Sheet:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self.texts = {f"row-{number:06d}": self._text(number) for number in range(self.rows)}
+        self.extend(self.rows)
 
     def edit(self, count: int) -> None:
         """Give ``count`` rows another text."""
         for key in self._random.sample(sorted(self.texts), count):
             self.texts[key] = self._text(self._random.randrange(10**6, 10**7))
+
+    def extend(self, count: int) -> None:
+        """Add so many rows."""
+        for number in range(len(self.texts), len(self.texts) + count):
+            self.texts[f"row-{number:06d}"] = self._text(number)
 
     def _text(self, number: int) -> str:
         return f"{' '.join(self._random.choices(_WORDS, k=8))} {number}"

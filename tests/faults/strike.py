@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 import structlog
 
-from tests.faults.console import PLACES, Console, until
+from tests.faults.console import PLACES, Console, patience, until, wait_gone
 from tests.faults.road import active_jobs
 
 log = structlog.get_logger("faults")
@@ -38,9 +38,10 @@ class Strike:
         orphans = [process for process in console.processes() if process not in self.targets] if self.victim == "console" else []
         began = time.monotonic()
         console.recover()
-        until(lambda: self._goes_on(job_id, attempt), RESUMED_SECONDS - (time.monotonic() - began), "the resumption of the work")
+        left = max(0.0, RESUMED_SECONDS - (time.monotonic() - began) / patience())
+        until(lambda: self._goes_on(job_id, attempt), left, "the resumption of the work")
         resumed = time.monotonic() - began
-        assert not psutil.wait_procs(orphans, 10)[1], "orphans of the killed console live on"
+        wait_gone(orphans)  # by themselves: nobody is left to end them
         log.info("resumed", victim=self.victim, seconds=round(resumed, 1))
         return resumed
 

@@ -131,10 +131,11 @@ def halve(path: Path) -> None:
         file.truncate(path.stat().st_size // 2)
 
 
-DAMAGES: dict[str, Callable[[Path, Path], None]] = {
+DAMAGES: dict[str, Callable[[Path, Path], object]] = {
     "the index file holds garbage": lambda _, generation: overwrite(generation / "index.faiss"),
-    "index file and pointer are half written": lambda index, generation: (halve(generation / "index.faiss"), halve(index / "CURRENT")),
-    "the manifest is half written": lambda _, generation: halve(generation / "manifest.json"),
+    "index file, manifest and pointer are half written": lambda index, generation: [
+        halve(path) for path in (generation / "index.faiss", generation / "manifest.json", index / "CURRENT")
+    ],
 }
 
 

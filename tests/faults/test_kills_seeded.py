@@ -41,7 +41,7 @@ class Campaign:
 
     def __init__(self, console: Console, seed: int) -> None:
         self.console, self.chance = console, random.Random(seed)
-        self.sheet = Sheet(rows=8000, seed=seed)
+        self.sheet = Sheet(rows=5000, seed=seed)
         self.operations: tuple[Callable[[Callable[..., None]], None], ...] = (
             self.preview,
             self.apply,
@@ -70,14 +70,14 @@ class Campaign:
             raise
 
     def preview(self, kill: Callable[..., None]) -> None:
-        self.sheet.edit(2000)
+        self.sheet.edit(1500)
         plan_id = start_preview(self.console, self.sheet)
         kill(job_of(self.console, "preview"))
         wait_plan(self.console, plan_id)
         wait_job(self.console, start_import(self.console, plan_id))
 
     def apply(self, kill: Callable[..., None]) -> None:
-        self.sheet.edit(4000)
+        self.sheet.edit(3000)
         plan_id = start_preview(self.console, self.sheet)
         wait_plan(self.console, plan_id)
         job_id = start_import(self.console, plan_id)

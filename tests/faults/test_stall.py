@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
 from lib.contract.queue import FailureSelection
-from lib.contract.states import FailureCause, WorkerRole
-from tests.faults.console import Console, until
+from lib.contract.states import Actual, FailureCause, WorkerRole
+from tests.faults.console import Console, until, wait_gone
 from tests.faults.invariants import assert_whole
 from tests.faults.road import (
     Sheet,
@@ -49,11 +49,26 @@ def is_stale(console: Console, worker_id: str) -> bool:
     return next(worker.stale for worker in console.client.list_workers().workers if worker.worker_id == worker_id)
 
 
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """One for all tests of this file: what a test stops it lets go on, and in the end the table is whole."""
+    console = Console(tmp_path_factory.mktemp("stall") / "data")
+    yield console.start()
+    console.sweep()
+
+
+@pytest.fixture(scope="module")
+def sheet() -> Sheet:
+    """What the console's table holds after each test."""
+    return Sheet(rows=6000)
+
+
 def stall_embedding_1(console: Console, sheet: Sheet) -> psutil.Process:
     """Import the sheet; embedding-1 takes the first rows and is stopped with them in its hand."""
     console.client.put_setting("embedding.lease_seconds", 5)
     console.client.put_setting("embedding.batch_size", 2048)
     console.client.pause_worker("embedding-2", "lets the other go first")
+    until(lambda: console.state_of("embedding-2") is Actual.PAUSED, 10)
     plan_id = start_preview(console, sheet)
     wait_plan(console, plan_id)
     worker: psutil.Process = console.aim("embedding-1")[0]
@@ -65,8 +80,7 @@ def stall_embedding_1(console: Console, sheet: Sheet) -> psutil.Process:
 
 
 @pytest.mark.feature("W2", "W6")
-def test_rows_of_a_stopped_worker_are_done_by_another_and_not_again_when_it_wakes(console: Console) -> None:
-    sheet = Sheet(rows=6000)
+def test_rows_of_a_stopped_worker_are_done_by_another_and_not_again_when_it_wakes(console: Console, sheet: Sheet) -> None:
     worker = stall_embedding_1(console, sheet)
     held = leased_by(console, "embedding-1")
     assert held
@@ -85,9 +99,9 @@ def test_rows_of_a_stopped_worker_are_done_by_another_and_not_again_when_it_wake
 
 
 @pytest.mark.feature("W6")
-def test_rows_whose_workers_keep_falling_silent_fail_with_words_and_can_be_retried(console: Console) -> None:
+def test_rows_whose_workers_keep_falling_silent_fail_with_words_and_can_be_retried(console: Console, sheet: Sheet) -> None:
     console.client.put_setting("embedding.max_attempts", 1)
-    sheet = Sheet(rows=3000)
+    sheet.edit(3000)
     worker = stall_embedding_1(console, sheet)
     held = leased_by(console, "embedding-1")
     console.client.resume_worker("embedding-2")
@@ -106,8 +120,8 @@ def test_rows_whose_workers_keep_falling_silent_fail_with_words_and_can_be_retri
 
 
 @pytest.mark.feature("W2")
-def test_a_stopped_operations_worker_is_relieved_by_another_and_fenced_when_it_wakes(console: Console) -> None:
-    sheet = Sheet(rows=20_000)
+def test_a_stopped_operations_worker_is_relieved_by_another_and_fenced_when_it_wakes(console: Console, sheet: Sheet) -> None:
+    sheet.extend(20_000)
     worker: psutil.Process = console.aim("operations-1")[0]
     plan_id = start_preview(console, sheet)
     job_id = job_of(console, "preview")
@@ -121,12 +135,12 @@ def test_a_stopped_operations_worker_is_relieved_by_another_and_fenced_when_it_w
     until(lambda: not is_stale(console, "operations-1"), STALE_SECONDS, "the end of staleness", every=0.1)
     time.sleep(1)  # it goes on where it stood, and must not
     after = console.client.get_plan(plan_id, limit=0)
-    assert after.counts.new == sheet.rows
+    assert (after.counts.new, after.counts.unchanged) == (20_000, 6000)
     assert after.model_dump(exclude={"taken_at"}) == plan.model_dump(exclude={"taken_at"})
-    assert console.value("SELECT count(*) FROM plan_rows WHERE plan_id = ?", plan_id) == sheet.rows
+    assert console.value("SELECT count(*) FROM plan_rows WHERE plan_id = ?", plan_id) == 20_000
     assert console.client.get_job(job_id).attempt == 2
     relief.terminate()
-    psutil.wait_procs([relief], 5)
+    wait_gone([relief], 5)
     wait_job(console, start_import(console, plan_id))
     wait_searchable(console)
     assert_whole(console, sheet)

@@ -11,15 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-import psutil
 import pytest
 import requests
 
 from lib.contract.states import Actual, WorkerRole
 from tests.faults.conftest import Open
-from tests.faults.console import ROOT, TOKEN, Console, until
+from tests.faults.console import ROOT, TOKEN, Console, patience, until, wait_gone
 from tests.faults.invariants import assert_embedded_once
-from tests.faults.road import Sheet, import_sheet, start_import, start_preview, wait_plan, wait_searchable
+from tests.faults.road import Sheet, import_sheet, start_import, start_preview, wait_drained, wait_plan
 
 pytestmark = pytest.mark.faults
 
@@ -71,30 +70,30 @@ def open_tab(console: Console) -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_signal_ends_the_idle_console_and_all_it_started(open_console: Open, number: int) -> None:
     console = open_console(pages=True).start()
-    assert console.signal(number) < STOP_SECONDS
+    assert console.signal(number) < STOP_SECONDS * patience()
 
 
 def test_sigterm_ends_a_busy_console_and_nothing_is_lost(open_console: Open) -> None:
-    console, sheet = open_console(pages=True).start(), Sheet()
+    console, sheet = open_console(pages=True).start(), Sheet(rows=12_000)
     plan_id = start_preview(console, sheet)
     wait_plan(console, plan_id)
     with open_listeners(console, 5), open_tab(console):
         start_import(console, plan_id)
         until(lambda: console.value("SELECT count(*) FROM embeddings") > 1000, every=0.005)
-        assert console.signal(signal.SIGTERM) < STOP_SECONDS
+        assert console.signal(signal.SIGTERM) < STOP_SECONDS * patience()
     assert console.value("SELECT count(*) FROM items") > 0, "it was stopped in the middle"
     # Whoever is asked to stop finishes the batch in hand: nothing is held, no attempt is spent.
     assert console.query("SELECT DISTINCT state, attempts FROM items") == [("pending", 0)]
     assert {row[0] for row in console.query("SELECT actual FROM workers")} == {Actual.STOPPED}
     console.start()
-    wait_searchable(console)
+    wait_drained(console)
     assert_embedded_once(console)
 
 
 def test_sigterm_while_a_worker_is_stopped_in_its_tracks_ends_it_too(open_console: Open) -> None:
     console = open_console().start()
     console.aim("embedding-1")[0].suspend()
-    assert console.signal(signal.SIGTERM) < STOP_SECONDS
+    assert console.signal(signal.SIGTERM) < STOP_SECONDS * patience()
 
 
 def test_a_second_console_on_the_same_folder_is_refused_in_words_and_harms_nothing(open_console: Open) -> None:
@@ -126,5 +125,5 @@ def test_a_worker_started_by_hand_shares_the_work_and_leaves_in_good_order(open_
     assert_embedded_once(console)
     assert console.value("SELECT processed FROM workers WHERE worker_id = 'by-hand'") == sheet.rows
     worker.terminate()
-    psutil.wait_procs([worker], 5)
+    wait_gone([worker], 5)
     assert console.state_of("by-hand") is Actual.STOPPED

@@ -56,6 +56,17 @@ class Visit:
     def button(self, key: str) -> Any:
         return self.app.button(key=key)
 
+    @property
+    def dialog_title(self) -> str:
+        """The title of the open dialog; empty when none is open."""
+        return "".join(
+            element.proto.dialog.title if hasattr(element.proto, "dialog") else str(element.proto) for element in self.app.get("dialog")
+        )
+
+    def typed_field(self) -> Any:
+        """The field in which a tier 3 dialog wants the name or the number."""
+        return next(field for field in self.app.text_input if (field.key or "").startswith("dialog_typed_"))
+
     def has_button(self, key: str) -> bool:
         return any(button.key == key for button in self.app.button)
 

@@ -68,7 +68,7 @@ def test_a_ready_plan_shows_counts_differences_and_errors(visit):
 
 def test_the_filter_of_the_link_asks_only_for_those_rows(visit):
     seen = visit("Import", "idle", plan=canned.PLAN_ID, change="Invalid")
-    assert seen.asked("get_plan")[-1][1] is Change.INVALID
+    assert [change for _, change, limit, _ in seen.asked("get_plan") if limit] == [Change.INVALID]
     assert "Peter" not in seen.text
 
 
@@ -76,15 +76,20 @@ def test_a_filter_nobody_knows_shows_all_rows(visit):
     assert "Rows 1–4 of 141" in visit("Import", "idle", plan=canned.PLAN_ID, change="nonsense").text
 
 
-def test_held_removals_are_only_approved_by_typing_their_number(visit):
+def test_held_removals_stay_unless_somebody_chooses_to_remove_them_and_types_their_number(visit):
     seen = visit("Import", "idle", plan=canned.PLAN_ID)
     assert "Apply: 122 entries" in seen.text
-    seen.app.number_input[0].set_value(17).run()
-    assert seen.button("apply_plan").disabled
-    assert "17 is not the number of removals (18)" in seen.text
-    seen.app.number_input[0].set_value(18).run()
+    seen.app.radio(key="removals").set_value(True).run()
     assert "Apply: 140 entries" in seen.text
     seen.button("apply_plan").click().run()
+    assert not seen.asked("start_import")
+    assert "Apply and remove 18 entries?" in seen.dialog_title
+    assert "A safety snapshot of the index is taken first" in seen.text
+    assert seen.button("dialog_confirm").disabled
+    seen.typed_field().set_value("17").run()
+    assert seen.button("dialog_confirm").disabled
+    seen.typed_field().set_value("18").run()
+    seen.button("dialog_confirm").click().run()
     ((request, key),) = seen.asked("start_import")
     assert request.approve_removals == 18
     assert request.policy is InvalidPolicy.SKIP
@@ -92,20 +97,33 @@ def test_held_removals_are_only_approved_by_typing_their_number(visit):
     assert seen.param("job") == canned.JOB_ID
 
 
+def test_without_that_choice_the_rest_is_applied_at_once_and_nothing_is_removed(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    seen.button("apply_plan").click().run()
+    ((request, _),) = seen.asked("start_import")
+    assert request.approve_removals is None
+
+
 def test_all_or_nothing_is_refused_on_the_page_while_rows_are_invalid(visit):
     seen = visit("Import", "idle", plan=canned.PLAN_ID)
-    seen.app.radio[0].set_value(InvalidPolicy.ALL_OR_NOTHING).run()
+    seen.app.radio(key="policy").set_value(InvalidPolicy.ALL_OR_NOTHING).run()
     assert seen.button("apply_plan").disabled
     assert "1 row is invalid" in seen.text
 
 
 def test_a_plan_without_changes_says_there_is_nothing_to_do(visit):
     seen = visit("Import", "idle")
-    seen.client.plan = canned.plan(counts=PlanCounts(unchanged=150), to_embed=0, held_removals=0, rows=[])
+    nothing = Gate(
+        allowed=False,
+        reason_code=Reason.NOTHING_TO_DO,
+        reason_text="Nothing to do: the table already holds exactly this.",
+        holder=canned.PLAN_ID,
+    )
+    seen.client.plan = canned.plan(counts=PlanCounts(unchanged=150), to_embed=0, held_removals=0, rows=[], gate=nothing)
     seen.app.query_params["plan"] = canned.PLAN_ID
     seen.run()
     assert seen.button("apply_plan").disabled
-    assert "Nothing to do: every row is in the table already" in seen.text
+    assert "Nothing to do: the table already holds exactly this" in seen.text
 
 
 def test_a_refusal_of_the_service_is_shown_in_its_own_words(visit):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lib.contract.events import Topic
 from lib.contract.queue import FailureSelection
-from lib.contract.states import FailureCause
+from lib.contract.states import Desired, FailureCause
 from tests.pages import canned
 
 PAGES = ["Home", "Import", "Export", "Workers", "Queue", "Index", "Settings"]
@@ -81,6 +82,10 @@ class TestWorkers:
         seen = visit("Workers", "failed")
         assert "Paused by Maria: “key is being replaced” (14 min ago)." in seen.text
 
+    def test_a_heartbeat_is_alive_or_its_age_when_stale(self, visit):
+        assert "alive" in visit("Workers", "idle").text
+        assert 'class="sy-ink-bad"><time' in visit("Workers", "failed").text
+
     def test_a_silent_worker_is_stale_with_its_age_and_no_capacity(self, visit):
         seen = visit("Workers", "failed")
         assert "stale, silent for 4" in seen.text
@@ -99,12 +104,12 @@ class TestWorkers:
         seen = visit("Workers", "idle")
         seen.button("drain_embedding-2").click().run()
         seen.button("dialog_confirm").click().run()
-        assert seen.asked("drain_worker") == [("embedding-2", "")]
+        assert seen.asked("drain_worker") == [("embedding-2", "", Desired.RUNNING)]
 
     def test_resuming_is_not_asked_about(self, visit):
         seen = visit("Workers", "failed")
         seen.button("resume_embedding-2").click().run()
-        assert seen.asked("resume_worker") == [("embedding-2", "")]
+        assert seen.asked("resume_worker") == [("embedding-2", "", Desired.PAUSED)]
         assert "Resumed embedding-2" in seen.text
 
     def test_when_the_service_cannot_the_dialog_stays_and_says_why(self, visit):
@@ -125,6 +130,13 @@ class TestQueue:
         seen = visit("Queue", "busy")
         for number in ("38,104", "2,048", "59,824", "32 s", "312/s", "1,940/s", "time left: 21 s"):
             assert number in seen.text
+
+    def test_discarded_rows_have_a_tile_only_when_there_are_any(self, visit):
+        seen = visit("Queue", "busy")
+        assert "Discarded" not in seen.text
+        queue = seen.hub.readings[Topic.QUEUE]
+        seen.hub.readings[Topic.QUEUE] = queue.model_copy(update={"discarded": 7})
+        assert "given up on by people" in seen.run().text
 
     def test_the_window_of_the_link_is_the_one_asked_for(self, visit):
         seen = visit("Queue", "busy", window="24h")
@@ -173,17 +185,22 @@ class TestIndex:
         for words in ("IDMap2,Flat", "its answers are exact", "154 KiB", "9f86d081884c7d65", "a copy with the same one is the same"):
             assert words in seen.text
 
-    def test_rebuild_and_refresh_start_with_a_key(self, visit):
-        for button, called in (("rebuild_index", "start_rebuild"), ("refresh_index", "start_refresh")):
-            seen = visit("Index", "idle")
-            seen.button(button).click().run()
-            assert len(seen.asked(called)) == 1
-            assert "started" in seen.text
+    def test_a_refresh_starts_at_once_and_a_rebuild_is_asked_first_both_with_a_key(self, visit):
+        seen = visit("Index", "idle")
+        seen.button("refresh_index").click().run()
+        assert len(seen.asked("start_refresh")) == 1
+        seen.button("rebuild_index").click().run()
+        assert not seen.asked("start_rebuild")
+        assert "Searches are answered by generation 3 until it is whole" in seen.text
+        seen.button("dialog_confirm").click().run()
+        assert all(key for (key,) in seen.asked("start_rebuild"))
+        assert "Index rebuild started" in seen.text
 
-    def test_a_running_build_shows_progress_and_cancel_instead_of_buttons(self, visit):
+    def test_a_running_build_shows_progress_and_cancel_and_why_another_cannot_start(self, visit):
         seen = visit("Index", "busy")
         assert seen.has_button(f"building_cancel_{'f' * 32}")
-        assert not seen.has_button("rebuild_index")
+        assert seen.button("rebuild_index").disabled
+        assert "An index rebuild is running (held by ffffffff" in seen.text
 
     def test_a_search_shows_score_key_text_and_fields_and_is_in_the_url(self, visit):
         seen = visit("Index", "idle", q="customer cannot log in")

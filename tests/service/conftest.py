@@ -20,7 +20,7 @@ from tests.service.road import Road
 from tests.service.works import FakeEmbedder, Works
 
 
-@pytest.fixture()
+@pytest.fixture
 def embedder(monkeypatch: pytest.MonkeyPatch) -> FakeEmbedder:
     """Small and quick, and the one the service opens."""
     fake = FakeEmbedder()
@@ -28,14 +28,14 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> FakeEmbedder:
     return fake
 
 
-@pytest.fixture()
+@pytest.fixture
 def works(database: Database, config: Config, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch) -> Works:
     """Performs jobs and embeds items when told to."""
     monkeypatch.setattr(runner, "HOLD_WAIT_SECONDS", 0.0)  # nobody works beside a test: there is nothing to wait for
     return Works(database, config, embedder)
 
 
-@pytest.fixture()
+@pytest.fixture
 def road(api: TestClient, works: Works) -> Road:
     """The main flow over HTTP."""
     return Road(api, works)
@@ -43,9 +43,9 @@ def road(api: TestClient, works: Works) -> Road:
 
 def count_rows(database: Database) -> dict[str, int]:
     """What the counters should say."""
-    states = sa.select(schema.items.c.state, sa.func.count()).group_by(schema.items.c.state)
+    states = sa.select(schema.items.c.state, sa.func.count().label("n")).group_by(schema.items.c.state)
     with database.read() as connection:
-        in_queue = {state: number for state, number in connection.execute(states)}
+        in_queue = {row.state: row.n for row in connection.execute(states)}
         entries = connection.execute(sa.select(sa.func.count()).select_from(schema.entries)).scalar_one()
     return {"entries": entries, **{state: in_queue.get(state, 0) for state in ("pending", "leased", "failed", "discarded")}}
 
@@ -57,7 +57,7 @@ def compare_counters(database: Database) -> None:
     assert {name: counters[name] for name in real} == real
 
 
-@pytest.fixture()
+@pytest.fixture
 def counters_are_true(database: Database) -> Callable[[], None]:
     """Fails unless every counter equals the count of the rows it stands for."""
     return lambda: compare_counters(database)
@@ -77,7 +77,7 @@ def _counters_are_true_in_the_end(request: pytest.FixtureRequest) -> Iterator[No
 _RESTLESS = {"queue_samples", "workers"}
 
 
-@pytest.fixture()
+@pytest.fixture
 def contents(database: Database) -> Callable[..., dict[str, str]]:
     """A hash per table of ours, but for those named; equal as long as nothing was written."""
 

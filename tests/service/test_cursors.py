@@ -6,7 +6,6 @@ import base64
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -27,24 +26,41 @@ def test_a_position_comes_back_as_it_was(number: int, moment: float, word: str) 
 def test_any_text_is_a_position_or_a_bad_cursor(text: str) -> None:
     try:
         (value,) = decode_cursor(text, int)
-    except ServiceError as refused:
-        assert refused.code is ErrorCode.BAD_CURSOR
-    else:
         assert isinstance(value, int)
+    except ServiceError as error:
+        refused = error.code
+        assert refused is ErrorCode.BAD_CURSOR
 
 
 def forged(values: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-FORGED = [forged(values) for values in ([10**30], [-(10**30)], [1e300, 1], [float("nan"), 1], [float("inf")], ["x"], [None], [[]], {}, "1", [], [1, 2, 3], [{"a": 1}])]
+FORGED = [
+    forged(values)
+    for values in (
+        [10**30],
+        [-(10**30)],
+        [1e300, 1],
+        [float("nan"), 1],
+        [float("inf")],
+        ["x"],
+        [None],
+        [[]],
+        {},
+        "1",
+        [],
+        [1, 2, 3],
+        [{"a": 1}],
+    )
+]
 
 
-@pytest.mark.parametrize("cursor", [*FORGED, "%%%", "é", "A", "=" * 8, forged([1])[:-1] + "\x00"])
-def test_every_list_refuses_a_forged_cursor(api: TestClient, cursor: str) -> None:
-    for path in LISTS:
-        answer = api.get(path, params={"cursor": cursor})
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor"), f"{path} {cursor}"
+def test_every_list_refuses_a_forged_cursor(api: TestClient) -> None:
+    for cursor in (*FORGED, "%%%", "é", "A", "=" * 8, forged([1])[:-1] + "\x00"):
+        for path in LISTS:
+            answer = api.get(path, params={"cursor": cursor})
+            assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor"), f"{path} {cursor}"
 
 
 def test_a_cursor_that_is_too_long_is_invalid(api: TestClient) -> None:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from lib.contract.errors import ERRORS, ErrorCode, Problem
 from tests.service.road import Road, sheet
 
-ID = "0" * 32
+KEEP_DAYS = "/api/settings/export.keep_days"
 Provoke = Callable[[Road, TestClient], httpx2.Response]
 
 PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
@@ -20,18 +20,18 @@ PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
     "a wrong token": (ErrorCode.BAD_TOKEN, lambda _, stranger: stranger.get("/api/queue", headers={"Authorization": "Bearer x"})),
     "a wrong ticket": (ErrorCode.BAD_TICKET, lambda _, stranger: stranger.get("/api/queue", params={"ticket": "x"})),
     "a foreign host": (ErrorCode.BAD_HOST, lambda road, _: road.api.get("/api/queue", headers={"Host": "evil.example"})),
-    "a foreign page": (ErrorCode.CROSS_SITE, lambda road, _: road.api.post("/api/workers/pause", json={}, headers={"Origin": "https://evil.example"})),
+    "a foreign page": (ErrorCode.CROSS_SITE, lambda road, _: road.api.post("/api/workers/pause", headers={"Origin": "https://evil.example"})),
     "an unknown id": (ErrorCode.NOT_FOUND, lambda road, _: road.api.get("/api/jobs/unknown")),
     "an unknown address": (ErrorCode.NOT_FOUND, lambda road, _: road.api.get("/api/nothing/here")),
     "an address outside": (ErrorCode.NOT_FOUND, lambda road, _: road.api.get("/")),
     "another method": (ErrorCode.METHOD_NOT_ALLOWED, lambda road, _: road.api.delete("/api/queue")),
     "the gate": (ErrorCode.REFUSED, lambda road, _: road.start("export")),
     "an unknown field": (ErrorCode.INVALID, lambda road, _: road.start("export", surprise=1)),
-    "no JSON": (ErrorCode.INVALID, lambda road, _: road.api.post("/api/operations/export", content=b"{", headers={"Content-Type": "application/json"})),
-    "no UTF-8": (ErrorCode.INVALID, lambda road, _: road.api.post("/api/operations/export", content=b"\xff", headers={"Content-Type": "application/json"})),
-    "another content type": (ErrorCode.INVALID, lambda road, _: road.api.post("/api/operations/export", content=b"{}", headers={"Content-Type": "text/plain"})),
+    "no JSON": (ErrorCode.INVALID, lambda road, _: post_raw(road, b"{", "application/json")),
+    "no UTF-8": (ErrorCode.INVALID, lambda road, _: post_raw(road, b"\xff", "application/json")),
+    "another content type": (ErrorCode.INVALID, lambda road, _: post_raw(road, b"{}", "text/plain")),
     "a bad parameter": (ErrorCode.INVALID, lambda road, _: road.api.get("/api/jobs", params={"limit": 0})),
-    "a short idempotency key": (ErrorCode.INVALID, lambda road, _: road.api.post("/api/operations/export", json={}, headers={"Idempotency-Key": "x"})),
+    "a short idempotency key": (ErrorCode.INVALID, lambda road, _: road.post_import("a-plan", key="x")),
     "a bad cursor": (ErrorCode.BAD_CURSOR, lambda road, _: road.api.get("/api/jobs", params={"cursor": "x"})),
     "a file too large": (ErrorCode.TOO_LARGE, lambda road, _: road.api.post("/api/uploads", json={"name": "a", "size_bytes": 1 << 50})),
     "a body too large": (ErrorCode.TOO_LARGE, lambda road, _: road.api.post("/api/index/search", json={"text": "x" * (1 << 21)})),
@@ -39,10 +39,14 @@ PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
     "half an upload": (ErrorCode.UPLOAD_INCOMPLETE, lambda road, _: road.api.get(f"/api/uploads/{half_an_upload(road)}/columns")),
     "a PDF": (ErrorCode.UNREADABLE_SOURCE, lambda road, _: road.api.get(f"/api/uploads/{road.upload(b'%PDF-1.7')}/columns")),
     "a used key": (ErrorCode.IDEMPOTENCY_KEY_REUSED, lambda road, _: use_a_key_twice(road)),
-    "an old value": (ErrorCode.CHANGED_MEANWHILE, lambda road, _: road.api.put("/api/settings/export.keep_days", json={"value": 3, "expected": 4})),
+    "an old value": (ErrorCode.CHANGED_MEANWHILE, lambda road, _: road.api.put(KEEP_DAYS, json={"value": 3, "expected": 4})),
     "a bad range": (ErrorCode.BAD_RANGE, lambda road, _: road.api.get(exported(road), headers={"Range": "bytes=99999-"})),
     "an export of long ago": (ErrorCode.EXPIRED, lambda road, _: road.api.get(exported(road, lose=True))),
 }  # fmt: skip
+
+
+def post_raw(road: Road, body: bytes, content_type: str) -> httpx2.Response:
+    return road.api.post("/api/operations/export", content=body, headers={"Content-Type": content_type})
 
 
 def half_an_upload(road: Road) -> str:
@@ -78,7 +82,7 @@ def check_problem(answer: httpx2.Response, code: ErrorCode) -> Problem:
     return problem
 
 
-@pytest.fixture()
+@pytest.fixture
 def stranger(api: TestClient) -> TestClient:
     return TestClient(api.app, base_url="http://localhost")
 
@@ -90,8 +94,17 @@ def test_an_error_is_a_problem_with_its_code_and_what_to_do(road: Road, stranger
     assert problem.gate is not None or code is not ErrorCode.REFUSED, "a refusal says why, in the gate's words"
 
 
-@pytest.mark.parametrize(("error", "code"), [(OSError(28, "No space left on device"), ErrorCode.NO_SPACE), (OSError(5, "I/O error"), ErrorCode.INTERNAL), (ZeroDivisionError("a secret detail"), ErrorCode.INTERNAL)])  # fmt: skip
-def test_an_error_nobody_foresaw_says_nothing_of_the_inside(api: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, code: ErrorCode) -> None:
+UNFORESEEN = [
+    (OSError(28, "No space left on device"), ErrorCode.NO_SPACE),
+    (OSError(5, "I/O error"), ErrorCode.INTERNAL),
+    (ZeroDivisionError("a secret detail"), ErrorCode.INTERNAL),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), UNFORESEEN)
+def test_an_error_nobody_foresaw_says_nothing_of_the_inside(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch, error: Exception, code: ErrorCode
+) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
@@ -113,7 +126,11 @@ def test_only_what_needs_another_role_or_a_full_disk_is_provoked_elsewhere() -> 
     [
         ("POST", "/api/operations/import", rb'{"plan_id": "\ud800"}'),
         ("POST", "/api/uploads", rb'{"name": "\ud800", "size_bytes": 1}'),
-        ("POST", "/api/operations/import/preview", rb'{"source": {"upload_id": "%s"}, "mapping": {"key": "k", "text": ["\ud800"]}}' % (b"0" * 32)),
+        (
+            "POST",
+            "/api/operations/import/preview",
+            rb'{"source": {"upload_id": "%s"}, "mapping": {"key": "k", "text": ["\ud800"]}}' % (b"0" * 32),
+        ),
         ("PUT", "/api/settings/index.refresh", rb'{"value": "\ud800"}'),
         ("PUT", "/api/settings/export.keep_days", b'{"value": true}'),
     ],

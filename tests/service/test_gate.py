@@ -37,7 +37,7 @@ def release(database: Database, job_id: str) -> None:
         jobs.end_job(connection, job_id, state=JobState.SUCCEEDED, now=utc_now())
 
 
-@pytest.fixture()
+@pytest.fixture
 def filled(road: Road) -> Road:
     """A table, vectors and an index: nothing is refused for want of something to work on."""
     road.fill(sheet(1, 2, 3))
@@ -151,7 +151,9 @@ def test_an_idempotency_key_of_another_request_is_refused(filled: Road) -> None:
     assert elsewhere.json()["code"] == "idempotency_key_reused"
 
 
-def test_a_refused_start_leaves_its_trace_and_nothing_else(filled: Road, database: Database, contents: Callable[..., dict[str, str]]) -> None:
+def test_a_refused_start_leaves_its_trace_and_nothing_else(
+    filled: Road, database: Database, contents: Callable[..., dict[str, str]]
+) -> None:
     job_id = hold(database, Operation.EXPORT)
     before = contents("audit")
     filled.start("export")

@@ -32,7 +32,7 @@ def row_of(database: Database, worker_id: str = "embedding-1") -> sa.Row:
         return connection.execute(sa.select(schema.workers).where(schema.workers.c.worker_id == worker_id)).one()
 
 
-@pytest.fixture()
+@pytest.fixture
 def beating(database: Database, monkeypatch: pytest.MonkeyPatch) -> Heart:
     """A real heart, in a hurry."""
     monkeypatch.setattr(heart_module, "HEARTBEAT_SECONDS", 0.05)
@@ -72,6 +72,9 @@ def test_a_second_process_in_the_same_place_ends_the_first(works: Works, databas
     first = works.heart()
     second = works.heart()
     assert row_of(database).incarnation == second.incarnation
+    first.beat()
+    assert first.gone.is_set(), "it hears of it with its next beat"
+    first.gone.clear()
     second.say(Actual.BUSY, "mine")
     second.beat()
     assert first.hear() is Desired.DRAINING, "it must take no more"

@@ -25,7 +25,7 @@ def _tell_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PROGRESS_SECONDS", 0.0)
 
 
-@pytest.fixture()
+@pytest.fixture
 def perform(works: Works) -> Callable[[Callable[[JobContext], Any]], None]:
     """Exports do this from now on."""
 
@@ -35,7 +35,7 @@ def perform(works: Works) -> Callable[[Callable[[JobContext], Any]], None]:
     return become
 
 
-@pytest.fixture()
+@pytest.fixture
 def job_id(road: Road) -> str:
     """A queued export."""
     road.import_sheet(sheet(1))
@@ -151,6 +151,21 @@ def test_a_fenced_attempt_that_returns_normally_does_not_end_the_job_again(road:
     assert len(ends) == 1
 
 
+def test_an_attempt_that_was_overtaken_does_not_end_the_job_of_the_next(
+    road: Road, database: Database, job_id: str, perform: Callable[..., None]
+) -> None:
+    def overtaken(_: JobContext) -> dict[str, Any]:
+        with database.write() as connection:
+            jobs.begin_attempt(connection, job_id, worker_id="operations-2", now=utc_now())
+        return {"by": "first"}
+
+    perform(overtaken)
+    road.works.perform(job_id)
+    job = road.job(job_id)
+    assert (job["state"], job["worker_id"], job["result"]) == ("running", "operations-2", None)
+    assert locks(database) == [job_id]
+
+
 def test_a_job_ends_only_once(database: Database, road: Road, job_id: str) -> None:
     with database.write() as connection:
         assert jobs.end_job(connection, job_id, state=JobState.CANCELLED, now=utc_now())
@@ -161,7 +176,9 @@ def test_a_job_ends_only_once(database: Database, road: Road, job_id: str) -> No
     assert road.job(job_id)["state"] == "cancelled"
 
 
-def test_a_job_that_killed_its_worker_too_often_is_interrupted(road: Road, database: Database, job_id: str, perform: Callable[..., None]) -> None:
+def test_a_job_that_killed_its_worker_too_often_is_interrupted(
+    road: Road, database: Database, job_id: str, perform: Callable[..., None]
+) -> None:
     class Killed(BaseException):
         pass
 
@@ -208,7 +225,9 @@ def test_progress_is_told_with_rate_and_remaining_time_and_never_beyond_the_whol
     assert all(progress["phase"] == "writing" and progress["updated_at"] for progress in seen)
 
 
-def test_most_progress_is_not_written(road: Road, database: Database, job_id: str, perform: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_most_progress_is_not_written(
+    road: Road, database: Database, job_id: str, perform: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runner, "PROGRESS_SECONDS", 0.5)
     written: list[int] = []
     real = jobs.update_progress

@@ -28,9 +28,17 @@ def test_a_sheet_becomes_searchable_and_comes_out_again(road: Road) -> None:
     assert (road.queue()["pending"], road.queue()["embedded"], road.queue()["lag_seconds"]) == (0, 2, None)
     assert road.run("refresh")["state"] == "succeeded"
     index = road.get("/api/index")
-    assert (index["generation"], index["vectors"], index["dimension"], index["metric"], index["unindexed"]) == (1, 2, 16, "inner_product", 0)
+    assert (index["generation"], index["vectors"], index["dimension"], index["metric"], index["unindexed"]) == (
+        1,
+        2,
+        16,
+        "inner_product",
+        0,
+    )
     found = road.api.post("/api/index/search", json={"text": "customer cannot log in", "k": 1}).json()
     assert found["generation"] == 1
-    assert found["hits"] == [{"key": "log-in", "text": "customer cannot log in", "score": pytest.approx(1, abs=1e-4), "fields": {"owner": "ann"}}]
+    assert found["hits"] == [
+        {"key": "log-in", "text": "customer cannot log in", "score": pytest.approx(1, abs=1e-4), "fields": {"owner": "ann"}}
+    ]
     _, file = road.export()
     assert file.decode() == data

@@ -42,7 +42,12 @@ def test_the_metrics_say_what_the_readings_say(road: Road) -> None:
 def test_what_is_unknown_is_left_out(road: Road) -> None:
     names = {name for name, _ in metrics(road)}
     assert "switchyard_table_entries" in names
-    assert not names & {"switchyard_index_generation", "switchyard_index_vectors", "switchyard_queue_lag_seconds", "switchyard_queue_completion_per_second"}
+    assert not names & {
+        "switchyard_index_generation",
+        "switchyard_index_vectors",
+        "switchyard_queue_lag_seconds",
+        "switchyard_queue_completion_per_second",
+    }
 
 
 def test_a_stale_or_stopped_worker_is_not_counted(road: Road) -> None:

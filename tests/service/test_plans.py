@@ -45,7 +45,13 @@ def test_a_preview_writes_nothing_but_its_plan(road: Road, config: Config, conte
 def test_a_plan_counts_every_kind_of_row_and_shows_each_difference(road: Road) -> None:
     road.fill(csv_of(("same", "text", "ann"), ("new text", "before", "ann"), ("new owner", "text", "ann"), ("gone", "old text", "ann")))
     plan = road.preview(
-        csv_of(("same", "text", "ann"), ("new text", "after", "ann"), ("new owner", "text", "bob"), ("fresh", "hello", "cid"), ("", "keyless", "")),
+        csv_of(
+            ("same", "text", "ann"),
+            ("new text", "after", "ann"),
+            ("new owner", "text", "bob"),
+            ("fresh", "hello", "cid"),
+            ("", "keyless", ""),
+        ),
         mode="mirror",
     )
     assert plan["counts"] == {"new": 1, "changed": 2, "unchanged": 1, "removed": 1, "invalid": 1}
@@ -138,7 +144,11 @@ def test_a_plan_is_applied_once(road: Road) -> None:
     seen = road.plan(plan["plan_id"])
     assert (seen["state"], seen["applied_by_job"]) == ("applied", job["job_id"])
     answer = road.post_import(plan["plan_id"])
-    assert (answer.status_code, answer.json()["gate"]["reason_code"], answer.json()["gate"]["holder"]) == (409, "plan_applied", job["job_id"])
+    assert (answer.status_code, answer.json()["gate"]["reason_code"], answer.json()["gate"]["holder"]) == (
+        409,
+        "plan_applied",
+        job["job_id"],
+    )
 
 
 def test_a_plan_is_good_for_the_hours_of_the_setting(road: Road, database: Database) -> None:

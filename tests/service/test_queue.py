@@ -72,7 +72,9 @@ def test_two_workers_never_hold_the_same_item(road: Road, database: Database) ->
 
 
 @pytest.mark.feature("W6")
-def test_an_expired_lease_returns_its_items_with_one_attempt_more(road: Road, database: Database, counters_are_true: Callable[[], None]) -> None:
+def test_an_expired_lease_returns_its_items_with_one_attempt_more(
+    road: Road, database: Database, counters_are_true: Callable[[], None]
+) -> None:
     road.import_sheet(sheet(1, 2))
     first = claim(database, "a", lease_seconds=5)
     assert [item.attempts for item in first] == [1, 1]

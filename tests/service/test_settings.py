@@ -47,7 +47,12 @@ def test_a_change_says_from_what_to_what_and_by_whom(road: Road) -> None:
     put(road, "export.keep_days", 3)
     put(road, "export.keep_days", 5)
     action = road.get("/api/audit", limit=1)["items"][0]
-    assert (action["action"], action["object_id"], action["before"], action["after"]) == ("put_setting", "export.keep_days", {"value": 3}, {"value": 5})
+    assert (action["action"], action["object_id"], action["before"], action["after"]) == (
+        "put_setting",
+        "export.keep_days",
+        {"value": 3},
+        {"value": 5},
+    )
     assert action["actor"]
 
 

@@ -25,7 +25,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor_module, "CHECK_SECONDS", 0.02)
 
 
-@pytest.fixture()
+@pytest.fixture
 def supervise(config: Config, tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """A supervisor of small programs that write down each start: ``<worker>.<process id>``."""
     running: list[Supervisor] = []

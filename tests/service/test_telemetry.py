@@ -36,7 +36,7 @@ class Listener(Feed):
         super().offer(topic, reading, at_once=at_once)
 
 
-@pytest.fixture()
+@pytest.fixture
 def telemetry(api: TestClient, database: Database, works: object) -> Telemetry:
     """A producer of its own beside the running one, into a feed that can be looked at."""
     search = api.app.state.services.search  # type: ignore[attr-defined]
@@ -152,9 +152,8 @@ def test_every_window_is_about_as_many_points_wide_and_begins_where_it_should(da
     now, span = time.time(), WINDOW_SECONDS[window]
     with database.write() as connection:
         rows = [{"at": now - 1.2 * span * share / 2000, "zero": 0} for share in range(2000)]
-        connection.exec_driver_sql(
-            "INSERT INTO queue_samples (at, pending, leased, failed, arrived_total, embedded_total) VALUES (:at, :zero, :zero, :zero, :zero, :zero)", rows
-        )
+        columns = "at, pending, leased, failed, arrived_total, embedded_total"
+        connection.exec_driver_sql(f"INSERT INTO queue_samples ({columns}) VALUES (:at, :zero, :zero, :zero, :zero, :zero)", rows)
     history = get_queue_history(database, window)
     assert POINTS - 5 <= len(history.points) <= POINTS + 2
     assert history.points[0].at.timestamp() >= now - span - 1

@@ -16,7 +16,7 @@ from lib.service.security import Identity
 from tests.service.road import Road, sheet
 
 
-@pytest.fixture()
+@pytest.fixture
 def browser(api: TestClient) -> Iterator[TestClient]:
     """A page of ours: no token, only what it was handed."""
     client = TestClient(api.app, base_url="http://localhost")
@@ -59,7 +59,16 @@ def test_a_ticket_that_was_touched_opens_nothing(api: TestClient, browser: TestC
     assert browser.get("/api/queue", params={"ticket": ticket}).status_code == 200
     payload, stamp, signature = ticket.split(".")
     other = ticket_for(api, "GET", "/api/audit").split(".")[0]
-    swapped = [f"{other}.{stamp}.{signature}", f"{payload}.{stamp}", f"{payload}.{stamp}.{signature[:-2]}", "", "x", "a.b.c", ticket[1:], "é.é.é"]
+    swapped = [
+        f"{other}.{stamp}.{signature}",
+        f"{payload}.{stamp}",
+        f"{payload}.{stamp}.{signature[:-2]}",
+        "",
+        "x",
+        "a.b.c",
+        ticket[1:],
+        "é.é.é",
+    ]
     for forged in swapped:
         assert browser.get("/api/queue", params={"ticket": forged}).status_code == 401, forged
 
@@ -75,7 +84,9 @@ def test_a_ticket_expires(api: TestClient, browser: TestClient, monkeypatch: pyt
     assert (late.status_code, late.json()["code"]) == (401, "bad_ticket")
 
 
-def test_a_ticket_of_another_service_opens_nothing_here(api: TestClient, browser: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_a_ticket_of_another_service_opens_nothing_here(
+    api: TestClient, browser: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     from itsdangerous import URLSafeTimedSerializer
 
     claims = {"method": "GET", "path": "/api/queue", "actor": "mallory", "role": "admin"}
@@ -106,6 +117,14 @@ def test_a_role_may_do_what_the_lower_ones_may_and_no_more(api: TestClient, monk
     assert allowed == {needed: order.index(needed) <= order.index(role) for needed in order}
 
 
-@pytest.mark.parametrize("body", [{"method": "POST", "path": "/api/queue"}, {"method": "GET", "path": "https://evil.example/api/queue"}, {"method": "GET", "path": "/api/../token"}, {"method": "GET", "path": "/metrics"}])  # fmt: skip
+NO_TICKETS = [
+    {"method": "POST", "path": "/api/queue"},
+    {"method": "GET", "path": "https://evil.example/api/queue"},
+    {"method": "GET", "path": "/api/../token"},
+    {"method": "GET", "path": "/metrics"},
+]
+
+
+@pytest.mark.parametrize("body", NO_TICKETS)
 def test_a_ticket_is_made_only_for_addresses_of_the_api(api: TestClient, body: dict[str, str]) -> None:
     assert api.post("/api/tickets", json=body).status_code == 422

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def stored(config: Config, path: str) -> bytes:
 def test_slices_of_any_size_make_the_whole(api: TestClient, config: Config, data: bytes, cuts: list[int]) -> None:
     path = announce(api, len(data))
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         sent = api.put(path, params={"offset": start}, content=data[start:end])
         assert (sent.status_code, sent.headers["Upload-Offset"]) == (204, str(end))
     head = api.head(path)
@@ -130,13 +131,17 @@ def test_every_other_body_has_a_limit(api: TestClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large"), "also when nobody said how much comes"
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/../../b.csv", "..", "C:\\windows\\x.csv", "\u202efdp.csv", "a\nb.csv", "x" * 255])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "a/../../b.csv", "..", "C:\\windows\\x.csv", "\u202efdp.csv", "a\nb.csv", "x" * 255]
+)
 def test_the_name_of_an_upload_is_shown_and_never_a_path(road: Road, config: Config, name: str) -> None:
     before = {path for path in config.data_dir.parent.rglob("*") if path.is_file()}
     content = csv_of(("a", "text", ""))
     upload_id = road.upload(content, name)
     new = {path for path in config.data_dir.parent.rglob("*") if path.is_file()} - before
-    assert {path for path in new if "logs" not in path.parts and not path.name.startswith("switchyard.sqlite")} == {config.uploads_dir / upload_id}
+    assert {path for path in new if "logs" not in path.parts and not path.name.startswith("switchyard.sqlite")} == {
+        config.uploads_dir / upload_id
+    }
     assert road.api.get(f"/api/uploads/{upload_id}/columns").status_code == 200
     body = {"source": {"upload_id": upload_id}, "mapping": {"key": "key", "text": ["text"]}}
     plan_id = road.api.post("/api/operations/import/preview", json=body).json()["plan_id"]
@@ -157,7 +162,6 @@ def test_an_unknown_upload_is_not_found(api: TestClient) -> None:
     assert api.get(f"{path}/columns").json()["code"] == "not_found"
 
 
-@pytest.mark.feature("I1")
 def test_the_head_of_a_file_shows_how_it_was_read(road: Road) -> None:
     upload_id = road.upload("\ufeffid;text;owner\n1;" + "some advice of a certain length;ann\n" + "2;x;bob\n" * 9)
     columns = road.get(f"/api/uploads/{upload_id}/columns")

@@ -210,11 +210,16 @@ def test_the_settings_of_batch_and_lease_are_obeyed_at_the_next_claim(road: Road
     lease_id, batch = worker._claim()
     assert len(batch) == 3
     with database.read() as connection:
-        expires = connection.execute(sa.select(schema.items.c.lease_expires_at).where(schema.items.c.lease_id == lease_id).limit(1)).scalar_one()
+        expires = connection.execute(
+            sa.select(schema.items.c.lease_expires_at).where(schema.items.c.lease_id == lease_id).limit(1)
+        ).scalar_one()
     assert 490 < (expires - utc_now()).total_seconds() <= 500
     worker._lease_id = lease_id
     with database.write() as connection:
         connection.execute(sa.update(schema.items).values(lease_expires_at=utc_now()))
     worker.renew()
     with database.read() as connection:
-        assert connection.execute(sa.select(schema.items.c.lease_expires_at).where(schema.items.c.lease_id == lease_id)).scalars().first() > utc_now()
+        assert (
+            connection.execute(sa.select(schema.items.c.lease_expires_at).where(schema.items.c.lease_id == lease_id)).scalars().first()
+            > utc_now()
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from lib.contract.imports import FieldDifference, PlanCounts, PlanRow, RowError
 from lib.contract.jobs import Progress
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import Change, Desired, JobState, Operation
-from lib.ui import plans, results, widgets
+from lib.ui import gates, plans, results, widgets
 from lib.ui.findings import Readings, find_findings, judge
 from lib.ui.live import Freshness
 from lib.ui.notices import describe_error
@@ -43,14 +43,21 @@ def test_a_shut_gate_says_why_by_whom_since_when_and_until_when():
         since=NOW - timedelta(seconds=9),
         eta=NOW + timedelta(seconds=65),
     )
-    said = widgets.explain_gate(gate, NOW)
+    said = gates.explain_gate(gate, NOW)
     assert said.startswith("An import is running (held by abcdef01, since ")
     assert said.endswith("free in about 1 min 5 s).")
 
 
 def test_a_gate_that_should_be_open_by_now_promises_nothing():
     gate = Gate(allowed=False, reason_text="Busy.", eta=NOW - timedelta(seconds=5))
-    assert widgets.explain_gate(gate, NOW) == "Busy."
+    assert gates.explain_gate(gate, NOW) == "Busy."
+    running = gate.model_copy(update={"reason_code": Reason.OPERATION_RUNNING})
+    assert gates.explain_gate(running, NOW) == "Busy (time left unknown)."
+
+
+def test_a_holder_that_is_no_id_is_named_in_full_and_a_long_past_since_has_its_date():
+    gate = Gate(allowed=False, reason_text="It is paused.", holder="embedding-1", since=datetime(2025, 3, 1, tzinfo=UTC))
+    assert gates.explain_gate(gate, NOW) == "It is paused (held by embedding-1, since 2025-03-01 00:00:00 UTC)."
 
 
 def test_a_block_says_when_it_was_true_and_since_when_it_is_not_known_to_be():

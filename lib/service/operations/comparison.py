@@ -79,11 +79,6 @@ class Comparison:
         self.records = 0
         self.characters = 0
 
-    @property
-    def counts_of_records(self) -> int:
-        """Records read, good or bad."""
-        return self.records
-
     def classify(self, record: Record) -> ComparedRow | None:
         """The plan's row for this record; None when the entry is the same already."""
         self.records += 1

@@ -32,8 +32,9 @@ def _write_file(context: JobContext) -> dict[str, Any]:
     request = ExportRequest.model_validate(context.job.arguments)
     export_id = str(UUID(context.job.job_id).hex)  # one file per job: a repeated step makes it anew
     folder = context.config.exports_dir
-    for left_over in folder.glob(f"{export_id}.*.part"):  # of an attempt that died
-        left_over.unlink(missing_ok=True)
+    with context.write():  # as the attempt that owns the job: one that was overtaken must not take the file from the next
+        for left_over in folder.glob(f"{export_id}.*.part"):
+            left_over.unlink(missing_ok=True)
     # Named by attempt: one that was fenced and wakes up must not write into the file of the next.
     building = folder / f"{export_id}.{context.attempt}.part"
     try:

@@ -45,7 +45,7 @@ def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     table_size = len(known)
     comparison = Comparison(header=header, mapping=mapping, known=known)
     _compare(context, plan_id, path, dialect, comparison)
-    if not comparison.counts_of_records:
+    if not comparison.records:
         raise OperationFailed(
             JobFailure.NO_RECORDS,
             "The sheet has a header and no row below it. That is not read as “remove everything”.",

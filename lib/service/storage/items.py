@@ -94,18 +94,6 @@ def settle_items(connection: Connection, *, lease_id: str, hashes: dict[int, byt
     return len(done)
 
 
-def release_items(connection: Connection, *, lease_id: str, available_at: float, count_attempt: bool) -> int:
-    """Give a lease back: its items are pending again from ``available_at``."""
-    statement = sa.text(
-        "UPDATE items SET state = 'pending', lease_id = NULL, leased_by = NULL, lease_expires_at = NULL, available_at = :at, "
-        "attempts = attempts - :uncounted WHERE lease_id = :lease_id"
-    )
-    parameters = {"at": available_at, "lease_id": lease_id, "uncounted": 0 if count_attempt else 1}
-    released = connection.execute(statement, parameters).rowcount
-    add_to_counters(connection, leased=-released, pending=released)
-    return released
-
-
 def fail_item(connection: Connection, *, lease_id: str, entry_id: int, cause: FailureCause, error: str, now: float) -> bool:
     """Take one item out of a lease as failed; False when the lease no longer holds it."""
     statement = sa.text(

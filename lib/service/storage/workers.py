@@ -90,8 +90,3 @@ def list_workers(connection: Connection, now: datetime) -> list[Worker]:
         )
         for row in rows
     ]
-
-
-def remove_worker(connection: Connection, worker_id: str) -> None:
-    """Forget a place that no process fills any more."""
-    connection.execute(sa.delete(workers).where(workers.c.worker_id == worker_id))

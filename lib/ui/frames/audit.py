@@ -14,7 +14,7 @@ from lib.ui.audits import audit_table
 from lib.ui.live import is_offline, last_known, live_block
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.session import Params, api_base, get_client
-from lib.ui.widgets import show_heading, show_nothing, show_unknown
+from lib.ui.widgets import show_heading, show_nothing, show_paging, show_unknown
 
 AUDIT_ROWS = 50
 #: The API path of the file; what a ticket for it is made for.
@@ -55,7 +55,9 @@ def _show_list(object_id: str | None) -> None:
             show_nothing("Nobody has done anything yet.", "Every action is listed here with who, what, before and after.")
         else:
             st.html(audit_table(page.items, caption="Actions, newest first"))
-            _show_paging(page, cursors)
+            first = (len(cursors) - 1) * AUDIT_ROWS + 1
+            words = f"Actions {first:,}–{first + len(page.items) - 1:,}"
+            show_paging(cursors, page.next_cursor, key="audit", back="Newer", on="Older", words=words)
 
 
 def download_link(ticket: str | None) -> str:
@@ -67,18 +69,6 @@ def download_link(ticket: str | None) -> str:
         f'<a href="{escape(link)}" download class="sy-link">Download as CSV</a> '
         '<span class="sy-note">all that is kept (90 days), safe to open in a spreadsheet</span>'
     )
-
-
-def _show_paging(page: AuditPage, cursors: list[str | None]) -> None:
-    first = (len(cursors) - 1) * AUDIT_ROWS + 1
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if len(cursors) > 1 and st.button("Newer", icon=":material/arrow_back:", key="audit_newer"):
-            cursors.pop()
-            st.rerun(scope="fragment")
-        if page.next_cursor is not None and st.button("Older", icon=":material/arrow_forward:", key="audit_older"):
-            cursors.append(page.next_cursor)
-            st.rerun(scope="fragment")
-        st.html(f'<span class="sy-note">Actions {first:,}–{first + len(page.items) - 1:,}, newest first</span>', width="content")
 
 
 @st.cache_data(ttl=3, max_entries=50, show_spinner=False)

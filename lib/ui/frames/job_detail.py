@@ -62,7 +62,7 @@ def _show_detail(job_id: str) -> None:
         st.html(f'<div class="sy-note">Log, oldest line first</div><pre class="sy-log" tabindex="0">{_log_text(log)}</pre>')
         if audit is not None and audit.items:
             st.html(
-                '<div class="sy-note">What people did to it, newest first</div>' + audit_table(audit.items, caption="Actions on this job")
+                '<div class="sy-note">What was done to it, newest first</div>' + audit_table(audit.items, caption="Actions on this job")
             )
 
 
@@ -127,6 +127,8 @@ _LINKS = {
 
 def _flat(values: dict[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in values.items():
+        if name == "undone":
+            continue  # the undo's own job says that
         if isinstance(value, dict):
             yield from ((f"{name} {inner}", shown) for inner, shown in _flat(value))
         elif name in _LINKS and isinstance(value, str) and value:

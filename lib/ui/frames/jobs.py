@@ -23,7 +23,7 @@ from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Column, badge, moment, tabl
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.results import duration_of, summarize
 from lib.ui.session import Params, get_client, now, zone
-from lib.ui.widgets import job_badge, show_heading, show_nothing, show_unknown
+from lib.ui.widgets import job_badge, show_heading, show_nothing, show_paging, show_unknown
 
 PAGE_ROWS = 25
 #: How far back the history may look; jobs are kept for 90 days.
@@ -47,8 +47,10 @@ def show_job_history(name: str | None = None) -> None:
         if page is None:
             show_unknown("The history")
             return
-        _show_page(page, filtered=name is None and any(filters), first=(len(cursors) - 1) * PAGE_ROWS + 1)
-        _show_paging(page, cursors)
+        _show_page(page, filtered=name is None and any(filters))
+        first = (len(cursors) - 1) * PAGE_ROWS + 1
+        words = f"Jobs {first:,}–{first + len(page.items) - 1:,}" if page.items else ""
+        show_paging(cursors, page.next_cursor, key="jobs", back="Newer", on="Older", words=words)
 
 
 _Filters = tuple[Operation | None, JobState | None, str | None, str | None]
@@ -72,7 +74,7 @@ def _choose(label: str, options: list[_Option], words: Mapping[_Option, str], ke
     )
 
 
-def _show_page(page: JobPage, *, filtered: bool, first: int) -> None:
+def _show_page(page: JobPage, *, filtered: bool) -> None:
     if not page.items and filtered:
         show_nothing("No job matches.", "Nothing of this kind has run, or it was removed by age. Clear the filters to see all.")
     elif not page.items:
@@ -81,8 +83,6 @@ def _show_page(page: JobPage, *, filtered: bool, first: int) -> None:
         )
     else:
         st.html(table(_COLUMNS, [_row(job) for job in page.items], caption="Jobs, newest first"))
-        if page.next_cursor is not None or first > 1:
-            st.html(f'<span class="sy-note">Jobs {first:,}–{first + len(page.items) - 1:,}, newest first</span>')
 
 
 _COLUMNS = (
@@ -108,18 +108,6 @@ def _row(job: Job) -> tuple[str, ...]:
         escape(shorten(summarize(job), 160)),
         link,
     )
-
-
-def _show_paging(page: JobPage, cursors: list[str | None]) -> None:
-    if len(cursors) == 1 and page.next_cursor is None:
-        return
-    with st.container(horizontal=True):
-        if len(cursors) > 1 and st.button("Newer", icon=":material/arrow_back:", key="jobs_newer"):
-            cursors.pop()
-            st.rerun(scope="fragment")
-        if page.next_cursor is not None and st.button("Older", icon=":material/arrow_forward:", key="jobs_older"):
-            cursors.append(page.next_cursor)
-            st.rerun(scope="fragment")
 
 
 @st.fragment(key="last_run")

@@ -20,7 +20,7 @@ from lib.ui.pages import PAGES
 from lib.ui.plans import LISTED, MODE_WORDS, count_change, plan_table, plan_tiles
 from lib.ui.session import Params, get_client, get_param, now, zone
 from lib.ui.starts import show_preview_again
-from lib.ui.widgets import show_active_job, show_finding, show_nothing, show_progress, show_unknown
+from lib.ui.widgets import show_active_job, show_finding, show_nothing, show_paging, show_progress, show_unknown
 
 PLAN_ROWS = 50
 POLICY_WORDS = {
@@ -139,11 +139,5 @@ def _show_rows(plan: Plan, change: Change | None, cursors: list[str | None]) -> 
         return
     st.html(plan_table(plan.rows))
     first = (len(cursors) - 1) * PLAN_ROWS + 1
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if len(cursors) > 1 and st.button("Previous rows", icon=":material/arrow_back:", key="rows_back"):
-            cursors.pop()
-            st.rerun()
-        if plan.next_cursor is not None and st.button("Next rows", icon=":material/arrow_forward:", key="rows_on"):
-            cursors.append(plan.next_cursor)
-            st.rerun()
-        st.html(f'<span class="sy-note">Rows {first:,}–{first + len(plan.rows) - 1:,} of {total:,}</span>', width="content")
+    words = f"Rows {first:,}–{first + len(plan.rows) - 1:,} of {total:,}"
+    show_paging(cursors, plan.next_cursor, key="rows", back="Previous rows", on="Next rows", words=words)

@@ -22,6 +22,7 @@ from lib.ui.marks import CHANGE_MARKS, UNDO_MARKS, Column, Tile, Tone, badge, bo
 from lib.ui.notices import Notice, attempt, describe_error, show_trouble, start_key
 from lib.ui.results import count_of, text_of
 from lib.ui.session import Params, get_client, go_to, now, zone
+from lib.ui.widgets import show_paging
 
 ROWS = 50
 #: How many kept rows are listed, and how many pages of rows are looked through for them.
@@ -102,7 +103,7 @@ def _start_undo(job_id: str, _: object) -> Notice:
 def _show_kept(rows: Sequence[UndoRow], kept: int) -> None:
     if rows:
         more = f' <span class="sy-note">and {kept - len(rows):,} more</span>' if kept > len(rows) else ""
-        st.html(f"<b>Kept as they are</b>{more}" + undo_table(rows, caption="Rows that would be kept"))
+        st.html(f"<b>Kept as they are</b>{more}" + undo_table(rows, caption="Rows kept as they are", short=True))
 
 
 def find_kept(job_id: str, kept: int) -> list[UndoRow]:
@@ -137,7 +138,14 @@ def show_undone(job: Job) -> None:
             + [Tile(label="To embed", value=format_count(count_of(job, "to_embed")), note="vectors that were not known")]
         )
     )
-    _show_rows(import_job)
+    kept = count_of(job, UndoOutcome.KEPT) or 0
+    if kept:
+        try:
+            _show_kept(last_known(f"kept_{import_job}", partial(_find_kept, import_job, kept)) or [], kept)
+        except ClientError as error:
+            show_trouble(describe_error(error, "The rows that were kept cannot be listed"))
+    with st.expander("Every row of the import"):
+        _show_rows(import_job)
 
 
 def _show_rows(import_job: str) -> None:
@@ -151,26 +159,27 @@ def _show_rows(import_job: str) -> None:
         return
     st.html(undo_table(report.rows, caption="What the undo did with each row"))
     total, first = sum(report.counts.values()), (len(cursors) - 1) * ROWS + 1
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if len(cursors) > 1 and st.button("Previous rows", icon=":material/arrow_back:", key="undo_back"):
-            cursors.pop()
-            st.rerun(scope="fragment")
-        if report.next_cursor is not None and st.button("Next rows", icon=":material/arrow_forward:", key="undo_on"):
-            cursors.append(report.next_cursor)
-            st.rerun(scope="fragment")
-        st.html(f'<span class="sy-note">Rows {first:,}–{first + len(report.rows) - 1:,} of {total:,}</span>', width="content")
+    words = f"Rows {first:,}–{first + len(report.rows) - 1:,} of {total:,}"
+    show_paging(cursors, report.next_cursor, key="undo", back="Previous rows", on="Next rows", words=words)
 
 
 _COLUMNS = (Column(title="Key"), Column(title="The import had"), Column(title="Undo"), Column(title="Why", wide=True))
 
 
-def undo_table(rows: Sequence[UndoRow], *, caption: str) -> str:
-    """Rows with what the import did, what the undo does, and why."""
-    cells = (
+def undo_table(rows: Sequence[UndoRow], *, caption: str, short: bool = False) -> str:
+    """Rows with what the import did, what the undo does, and why; ``short`` leaves out the last two, where all are kept."""
+    cells = [
         (f'<b class="sy-wrap">{escape(row.key)}</b>', badge(CHANGE_MARKS[row.change]), badge(UNDO_MARKS[row.outcome]), escape(row.detail))
         for row in rows
-    )
+    ]
+    if short:
+        return table((*_COLUMNS[:2], Column(title="", wide=True)), [(*each[:2], "") for each in cells], caption=caption)
     return table(_COLUMNS, cells, caption=caption)
+
+
+@st.cache_data(ttl=3600, max_entries=20, show_spinner=False)
+def _find_kept(job_id: str, kept: int) -> list[UndoRow]:
+    return find_kept(job_id, kept)
 
 
 @st.cache_data(ttl=30, max_entries=100, show_spinner=False)

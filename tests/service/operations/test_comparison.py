@@ -24,7 +24,9 @@ def known(**entries: tuple[str, str, str]) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def compare(*records: list[str], table: dict[str, tuple[int, bytes]] | None = None, mapping: ColumnMapping = MAPPING) -> tuple[Comparison, list]:
+def compare(
+    *records: list[str], table: dict[str, tuple[int, bytes]] | None = None, mapping: ColumnMapping = MAPPING
+) -> tuple[Comparison, list]:
     comparison = Comparison(header=HEADER, mapping=mapping, known=table or {})
     return comparison, [comparison.classify(Record(row, cells)) for row, cells in enumerate(records, start=2)]
 

@@ -21,7 +21,7 @@ def found(road: Road, text: str, k: int = 10) -> list[str]:
     return [hit["key"] for hit in answer.json()["hits"]]
 
 
-@pytest.fixture()
+@pytest.fixture
 def library(road: Road) -> Road:
     """Twenty entries, searchable."""
     road.fill(csv_of(*((f"k{number}", f"word{number} of twenty", "ann") for number in range(20))))
@@ -183,5 +183,7 @@ def test_entries_say_whether_they_wait_are_embedded_or_searchable(road: Road) ->
     road.import_sheet(sheet(2, 3))
     road.api.put("/api/settings/embedding.batch_size", json={"value": 1})
     road.works.worker()._turn()
-    entries = {entry["key"]: (entry["item"], entry["indexed"], entry["embedded_at"] is not None) for entry in road.get("/api/entries")["items"]}
+    entries = {
+        entry["key"]: (entry["item"], entry["indexed"], entry["embedded_at"] is not None) for entry in road.get("/api/entries")["items"]
+    }
     assert entries == {"k1": (None, True, True), "k2": (None, False, True), "k3": ("pending", False, False)}

@@ -44,7 +44,9 @@ def test_a_disarmed_cell_never_begins_with_what_a_spreadsheet_runs(cell: str) ->
     assert plain_number or safe.lstrip("+-")[:1].isdecimal() or safe.lstrip("+-")[:1] == "."
 
 
-@pytest.mark.parametrize("cell", ["-5", "+5", "-1.5e3", "-.5", "text", "'quoted'", "0012", "12345678901234567890", "", "a=b", "'", "'t is so"])
+@pytest.mark.parametrize(
+    "cell", ["-5", "+5", "-1.5e3", "-.5", "text", "'quoted'", "0012", "12345678901234567890", "", "a=b", "'", "'t is so"]
+)
 def test_plain_numbers_and_harmless_text_stay_as_they_are(cell: str) -> None:
     assert disarm(cell) == cell
     assert rearm(cell) == cell

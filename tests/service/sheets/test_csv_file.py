@@ -14,7 +14,7 @@ from lib.service.sheets.csv_file import Dialect, UnreadableSheet, detect_dialect
 Write = Callable[[str | bytes], Path]
 
 
-@pytest.fixture()
+@pytest.fixture
 def write(tmp_path: Path) -> Write:
     def write_file(content: str | bytes) -> Path:
         path = tmp_path / "sheet"
@@ -32,7 +32,6 @@ def read(path: Path) -> tuple[Dialect, list[str], list[tuple[int, list[str]]]]:
 TEXT = "key,näme\n001,žluťoučký 🐎\n"
 
 
-@pytest.mark.feature("I1")
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [
@@ -48,7 +47,6 @@ def test_a_byte_order_mark_is_obeyed_and_stays_out_of_the_first_name(write: Writ
     assert (header, records) == (["key", "näme"], [(2, ["001", "žluťoučký 🐎"])])
 
 
-@pytest.mark.feature("I1")
 @pytest.mark.parametrize(
     ("content", "delimiter", "width"),
     [

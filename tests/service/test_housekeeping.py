@@ -1,0 +1,133 @@
+"""What happens by itself: the index follows the vectors, and what is old goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lib.contract.model import utc_now
+from lib.contract.states import Operation
+from lib.service.config import Config
+from lib.service.housekeeping import Housekeeping
+from lib.service.storage import schema
+from lib.service.storage.database import Database
+from tests.service.road import Road, csv_of, sheet
+
+
+class NoEngine:
+    """An executor to which nothing was ever given."""
+
+    incarnation = "this one"
+
+    def list_taken(self) -> dict[str, str]:
+        return {}
+
+    def find_ended(self, _: Any) -> set[str]:
+        return set()
+
+
+@pytest.fixture
+def house(road: Road) -> Housekeeping:
+    services = road.api.app.state.services  # type: ignore[attr-defined]
+    return Housekeeping(services.database, services.config, services.queue, NoEngine(), in_hand=[])  # type: ignore[arg-type]
+
+
+def refreshes(road: Road) -> list[str]:
+    return [job["state"] for job in road.get("/api/jobs", operation="refresh")["items"]]
+
+
+def let_time_pass(database: Database, by: timedelta) -> None:
+    """The last refresh ended so much earlier."""
+    with database.write() as connection:
+        refresh = schema.jobs.c.operation == Operation.REFRESH
+        connection.execute(sa.update(schema.jobs).where(refresh).values(started_at=utc_now() - by, finished_at=utc_now() - by))
+
+
+def keep_and_perform(road: Road, house: Housekeeping) -> None:
+    house.keep()
+    road.works.perform_all()
+
+
+def test_after_an_import_the_index_follows_by_itself(road: Road, house: Housekeeping) -> None:
+    keep_and_perform(road, house)
+    assert refreshes(road) == [], "nothing to take up"
+    road.import_sheet(sheet(1, 2))
+    keep_and_perform(road, house)
+    assert refreshes(road) == [], "no vector yet"
+    road.embed()
+    house.keep()
+    house.keep()
+    assert refreshes(road) == ["queued"], "one is enough"
+    road.works.perform_all()
+    assert (road.get("/api/index")["vectors"], road.get("/api/index")["unindexed"]) == (2, 0)
+    keep_and_perform(road, house)
+    assert refreshes(road) == ["succeeded"]
+    assert road.get("/api/jobs", operation="refresh")["items"][0]["requested_by"] == "switchyard"
+
+
+def test_with_the_manual_setting_nothing_happens_by_itself(road: Road, house: Housekeeping) -> None:
+    road.api.put("/api/settings/index.refresh", json={"value": "manual"})
+    road.import_sheet(sheet(1))
+    road.embed()
+    keep_and_perform(road, house)
+    assert refreshes(road) == []
+    road.api.put("/api/settings/index.refresh", json={"value": "automatic"})
+    keep_and_perform(road, house)
+    assert refreshes(road) == ["succeeded"]
+
+
+def test_removals_before_the_first_generation_start_nothing(road: Road, house: Housekeeping) -> None:
+    road.import_sheet(sheet(1, 2))
+    road.import_sheet(sheet(2), mode="mirror")
+    for _ in range(3):
+        keep_and_perform(road, house)
+    assert refreshes(road) == [], "there is no index they would have to leave"
+
+
+def test_a_table_emptied_of_its_vectors_empties_the_index(road: Road, house: Housekeeping, database: Database) -> None:
+    road.fill(sheet(1))
+    road.import_sheet(csv_of(("other", "not embedded", "")), mode="mirror")
+    keep_and_perform(road, house)
+    assert road.get("/api/index")["unindexed"] == 1, "while the queue drains there is a pause between two refreshes"
+    let_time_pass(database, timedelta(seconds=3))
+    keep_and_perform(road, house)
+    assert (road.get("/api/index")["vectors"], road.get("/api/index")["unindexed"]) == (0, 0)
+
+
+def test_a_refresh_that_failed_is_not_tried_at_every_moment(road: Road, house: Housekeeping, database: Database) -> None:
+    road.import_sheet(sheet(1))
+    road.embed()
+    real = road.works.operations[Operation.REFRESH]
+    road.works.operations[Operation.REFRESH] = lambda _: (_ for _ in ()).throw(ZeroDivisionError)
+    for _ in range(3):
+        keep_and_perform(road, house)
+    assert refreshes(road) == ["failed"]
+    road.works.operations[Operation.REFRESH] = real
+    let_time_pass(database, timedelta(seconds=31))
+    keep_and_perform(road, house)
+    assert refreshes(road) == ["succeeded", "failed"]
+
+
+def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(
+    road: Road, house: Housekeeping, database: Database, config: Config
+) -> None:
+    road.import_sheet(sheet(1))
+    road.preview(sheet(2))
+    job, file = road.export()
+    assert len(list(config.uploads_dir.iterdir())) == 2
+    long_ago = utc_now() - timedelta(days=31)
+    with database.write() as connection:
+        for table in (schema.plans, schema.uploads):
+            connection.execute(sa.update(table).values(created_at=long_ago))
+        connection.execute(sa.update(schema.exports).values(expires_at=long_ago))
+    house._drop_the_old()
+    assert list(config.uploads_dir.iterdir()) == []
+    assert list(config.exports_dir.iterdir()) == []
+    assert road.api.get(f"/api/exports/{job['result']['export_id']}/file").status_code == 404
+    with database.read() as connection:
+        assert [row.state for row in connection.execute(sa.select(schema.plans))] == ["applied"]
+    assert road.export()[1] == file, "the key is still called as in the sheet"
+    assert road.keys() == {"k1": "advice 1"}
