@@ -126,15 +126,15 @@ class Client(OperationsClient):
         return self.transport.get(WorkersReading, "/api/workers")
 
     def pause_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
-        """Let one worker claim nothing until resumed. ``expected``: what it was set to when the person looked; Refused when it is not any more."""
+        """Let one worker claim nothing until resumed. ``expected``: what it was set to when the person looked."""
         return self._wish(worker_id, "pause", reason, expected)
 
     def resume_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
-        """Let one worker claim work again. ``expected``: what it was set to when the person looked; Refused when it is not any more."""
+        """Let one worker claim work again. ``expected``: what it was set to when the person looked."""
         return self._wish(worker_id, "resume", reason, expected)
 
     def drain_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
-        """Let one worker finish what it holds and take no more. ``expected``: what it was set to when the person looked; Refused when it is not any more."""
+        """Let one worker finish what it holds and take no more. ``expected``: what it was set to when the person looked."""
         return self._wish(worker_id, "drain", reason, expected)
 
     def pause_workers(self, reason: str = "") -> WorkersReading:

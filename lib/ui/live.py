@@ -20,6 +20,7 @@ from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
 from lib.contract.states import Operation
 from lib.contract.workers import Hold, WorkersReading
+from lib.ui.marks import is_held
 from lib.ui.session import Keys, get_hub
 
 #: What people may choose → milliseconds; 0 is off.
@@ -137,9 +138,9 @@ def find_operation(operation: Operation) -> OperationReading | None:
 
 
 def current_hold() -> tuple[Hold, int] | None:
-    """The job that makes workers stand still, and how many of them; None when none does."""
+    """The job that makes workers stand still, and how many that people want to run; None when none does."""
     workers = latest_workers()
-    holds = [worker.held_by for worker in workers.workers if worker.held_by is not None] if workers else []
+    holds = [worker.held_by for worker in workers.workers if is_held(worker) and worker.held_by is not None] if workers else []
     return (holds[0], len(holds)) if holds else None
 
 

@@ -76,7 +76,7 @@ DESIRED_MARKS: Mapping[Desired, Mark] = {
 #: A job that is asked to stop and has not ended yet.
 CANCELLING = Mark(Tone.HELD, "cancel", "cancelling…")
 #: A worker that a job makes stand still; a person's pause outranks it and looks different.
-HELD_FOR_JOB = Mark(Tone.HELD, "front_hand", "stands still for a job")
+HELD_FOR_JOB = Mark(Tone.HELD, "front_hand", "held by a job")
 STALE = Mark(Tone.BAD, "heart_broken", "stale")
 UNKNOWN_MARK = Mark(Tone.IDLE, "help", "unknown")
 

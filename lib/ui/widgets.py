@@ -14,7 +14,7 @@ from lib.contract.events import Topic
 from lib.contract.jobs import Job, Progress
 from lib.contract.workers import Hold
 from lib.ui.dialogs import Question, ask
-from lib.ui.format import UNKNOWN, format_age, format_clock, format_count, format_duration, format_moment, format_rate
+from lib.ui.format import UNKNOWN, format_age, format_clock, format_count, format_duration, format_moment, format_rate, plural
 from lib.ui.gates import gated_button
 from lib.ui.live import Freshness, connection_gate, current_hold, freshness
 from lib.ui.marks import CANCELLING, JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, icon, moment, operation_word
@@ -104,14 +104,12 @@ def show_active_job(job: Job, *, key: str) -> None:
             st.html(f'<span class="sy-why">{icon("cancel")} <span>{words}</span></span>')
 
 
-def describe_hold(hold: Hold, count: int) -> str:
-    """Which job makes how many workers stand still, why, since when, and that it passes; ready HTML."""
-    stand = "1 embedding worker stands" if count == 1 else f"{count} embedding workers stand"
+def describe_hold(hold: Hold, count: int | None = None) -> str:
+    """Which job makes workers stand still, why, since when, and that it passes; ready HTML. Without ``count``: beside the one meant."""
     link = f'<a href="/?{Params.JOB}={quote(hold.job_id)}" target="_self">{escape(operation_word(hold.operation).lower())}</a>'
-    return (
-        f"{stand} still {escape(hold.reason)} ({link}, since {format_clock(hold.since, zone())}). "
-        f"{'It goes' if count == 1 else 'They go'} on as {'it was' if count == 1 else 'they were'}."
-    )
+    who = "Stands" if count is None else f"{plural(count, 'embedding worker')} {'stands' if count == 1 else 'stand'}"
+    after = "They go on as they were." if count and count > 1 else "It goes on as it was."
+    return f"{who} still {escape(hold.reason)} ({link}, since {format_clock(hold.since, zone())}). {after}"
 
 
 def show_hold(*, unless: Sequence[Job] = ()) -> None:
@@ -144,7 +142,7 @@ def _cancel_job(job_id: str, word: str, _: object) -> str:
 
 
 def show_paging(cursors: list[str | None], following: str | None, *, key: str, back: str, on: str, words: str = "") -> None:
-    """The way through a list that is paged by cursor, and ``words`` for where one is. ``cursors``: the trail of pages, the present one last."""
+    """The way through a list that is paged by cursor, and where one is. ``cursors`` is the trail of pages, the present one last."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(cursors) > 1:
             st.button(back, icon=":material/arrow_back:", key=f"{key}_back", on_click=_step_back, args=(cursors,))

@@ -49,8 +49,9 @@ def test_a_link_into_a_fresh_process_shows_the_whole_frame(visit: Visit, console
 
 
 def test_values_move_without_a_run_of_the_whole_page(visit: Visit, running: Console) -> None:
-    visitor = visit(running).open("Queue")
-    visitor.wait_for_ticks(1)
+    visitor = visit(running).open("Queue").go("Index")
+    visitor.page.go_back()
+    visitor.arrive("Queue").wait_for_ticks(1)
     before = visitor.full_runs
     expect(visitor.tile("Pending")).to_have_text("0")
     running.client.pause_workers("so that rows wait")

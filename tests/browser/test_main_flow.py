@@ -44,7 +44,8 @@ def test_a_new_user_gets_from_the_empty_console_to_the_exported_sheet(visit: Vis
 def test_one_changed_cell_is_previewed_applied_and_embedded_alone(visit: Visit, console: Console, tmp_path: Path) -> None:
     if not console.client.get_queue().entries:
         test_a_new_user_gets_from_the_empty_console_to_the_exported_sheet(visit, console)
-    content, before = edit_sample("ACC-002", "advice", "Ask them to look in quarantine first; then remove the address from the suppression list.")
+    advice = "Ask them to look in quarantine first; then remove the address from the suppression list."
+    content, before = edit_sample("ACC-002", "advice", advice)
     file = tmp_path / "edited.csv"
     file.write_bytes(content)
     was, embeddings = what_is_kept(console), count_vectors(console)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -32,9 +31,10 @@ STRANGE = {
 
 
 @pytest.fixture(params=["empty", "filled"])
-def console(request: pytest.FixtureRequest) -> Iterator[Console]:
+def console(request: pytest.FixtureRequest) -> Console:
     """A new installation, and one in use."""
-    yield request.getfixturevalue(f"{request.param}_console")
+    found: Console = request.getfixturevalue(f"{request.param}_console")
+    return found
 
 
 def test_every_page_fits_its_window_in_both_themes_and_shows_no_trace_of_a_failure(visit: Visit, console: Console) -> None:

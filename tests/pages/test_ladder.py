@@ -97,7 +97,6 @@ def test_what_destroys_also_wants_the_name_typed(visit):
         seen,
         "**150 vectors**",
         "Nobody can bring it back.",
-        "type its name: before the big clean-up",
         "Type “before the big clean-up” to go on.",
     )
     assert seen.typed_field().label == "To delete it, type its name: before the big clean-up"

@@ -27,7 +27,7 @@ from tests.service.road import Road, sheet
 from tests.service.works import FakeEmbedder, Works
 
 #: So many requests the document allows, and as many it forbids, for each route.
-EXAMPLES = 5
+EXAMPLES = 4
 #: Endless by design, and tested in its own file.
 ENDLESS = {"/ui/sse"}
 

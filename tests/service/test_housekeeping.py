@@ -80,7 +80,8 @@ def test_with_the_manual_setting_nothing_happens_by_itself(road: Road, house: Ho
 
 
 def test_removals_before_the_first_generation_start_nothing(road: Road, house: Housekeeping) -> None:
-    road.import_sheet(sheet(1, 2))
+    road.import_sheet(sheet(1))
+    road.embed()
     road.import_sheet(sheet(2), mode="mirror")
     for _ in range(3):
         keep_and_perform(road, house)

@@ -74,7 +74,6 @@ def test_a_worker_that_is_not_wanted_claims_nothing_until_it_is_resumed(
     assert road.queue()["embedded"] == 2
 
 
-@pytest.mark.feature("W4")
 def test_a_draining_worker_finishes_what_it_holds_and_takes_no_more(road: Road, works: Works, embedder: FakeEmbedder) -> None:
     road.import_sheet(sheet(1, 2, 3))
     road.api.put("/api/settings/embedding.batch_size", json={"value": 2})
@@ -200,6 +199,18 @@ def test_equal_texts_share_one_vector(road: Road) -> None:
     road.import_sheet(csv_of(("c", "the same", "cid")))
     assert road.embed() == []
     assert road.queue()["embedded"] == 3
+
+
+@pytest.mark.feature("W6")
+def test_what_a_silent_worker_held_is_taken_up_by_another_when_its_lease_lapses(road: Road, works: Works, database: Database) -> None:
+    road.import_sheet(sheet(1))
+    silent, other = works.worker("embedding-1"), works.worker("embedding-2")
+    silent._claim()
+    assert not other._turn(), "the lease is good"
+    with database.write() as connection:
+        connection.execute(sa.update(schema.items).values(lease_expires_at=utc_now() - timedelta(seconds=1)))
+    assert other._turn()
+    assert road.queue()["embedded"] == 1
 
 
 def test_the_settings_of_batch_and_lease_are_obeyed_at_the_next_claim(road: Road, works: Works, database: Database) -> None:

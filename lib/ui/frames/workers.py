@@ -203,7 +203,7 @@ def _second_line(worker: Worker) -> str:
         wish = escape(describe_wish(worker, now())) if worker.desired is not Desired.RUNNING else ""
         lines.append(f"{icon('person')} {both}{wish}")
     if worker.held_by is not None:
-        lines.append(f"{icon('front_hand')} {describe_hold(worker.held_by, 1)}")
+        lines.append(f"{icon('front_hand')} {describe_hold(worker.held_by)}")
     return "".join(f'<div class="sy-wish">{line}</div>' for line in lines)
 
 

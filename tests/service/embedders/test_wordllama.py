@@ -59,7 +59,7 @@ def files_with(folder: Path, table: np.ndarray) -> Path:
     return folder
 
 
-@pytest.mark.feature("I6", "N1")
+@pytest.mark.feature("I6")
 def test_vectors_are_float32_contiguous_finite_and_of_unit_norm(embedder):
     vectors = embedder.embed(TEXTS)
     assert vectors.dtype == np.float32
@@ -118,7 +118,6 @@ def test_a_zero_sum_is_a_bad_vector_and_never_nan(embedder):
     assert (caught.value.cause, caught.value.position) == (FailureCause.BAD_VECTOR, 0)
 
 
-@pytest.mark.feature("N1")
 def test_the_fingerprint_is_stable_and_follows_the_weights(embedder):
     other = WordLlamaEmbedder(embedder._tokenizer, embedder._table, revision="other weights")
     assert embedder.fingerprint == open_wordllama().fingerprint

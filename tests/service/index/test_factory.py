@@ -8,7 +8,6 @@ import pytest
 from lib.service.index.factory import FACTORIES, UnknownFactory, check_factory, choose_factory, factory_of
 
 
-@pytest.mark.feature("N1")
 @pytest.mark.parametrize(
     ("vectors", "factory"), [(0, "IDMap2,Flat"), (200_000, "IDMap2,Flat"), (200_001, "IDMap2,SQ8"), (5_000_000, "IDMap2,SQ8")]
 )

@@ -26,7 +26,7 @@ def test_an_unknown_folder_has_no_generation_and_is_not_made_by_asking(generatio
     assert not generations.folder.exists()
 
 
-@pytest.mark.feature("N1", "N2")
+@pytest.mark.feature("N2")
 def test_a_published_generation_is_served_and_the_one_before_is_kept(generations, publish):
     first, second = publish(1, job_id="a"), publish(1, 2, job_id="b", revision=2)
     assert (first.generation, second.generation) == (1, 2)

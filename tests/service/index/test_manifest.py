@@ -12,7 +12,7 @@ import pytest
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, Manifest, folder_name, generation_of, hash_ids, read_whole
 
 
-@pytest.mark.feature("N1", "N4")
+@pytest.mark.feature("N4")
 def test_the_manifest_on_disk_holds_every_fact_and_reads_back_equal(generations, publish):
     manifest = publish(5, 3, 9, job_id="job-1", revision=42)
     data = (generations.folder_of(manifest) / INDEX_FILE).read_bytes()

@@ -24,7 +24,6 @@ def test_without_a_generation_there_is_no_manifest_and_no_hit(reader, batch):
     assert reader.search(batch(1)[1][0], 5) == (None, [])
 
 
-@pytest.mark.feature("N1")
 @pytest.mark.parametrize("factory", ["IDMap2,Flat", "IDMap2,SQ8"])
 def test_hits_come_best_first_with_ids_and_cosines(generations, reader, index_of, batch, factory):
     manifest = generations.publish(index_of(*range(100, 150), factory=factory), embedder="e", fingerprint="f", revision=0, job_id="a")

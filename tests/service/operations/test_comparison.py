@@ -64,7 +64,6 @@ def test_spare_cells_count_only_if_they_hold_something() -> None:
     assert [row.change for row in rows] == [Change.NEW, Change.INVALID]
 
 
-@pytest.mark.feature("I5")
 @pytest.mark.parametrize(
     ("cells", "column", "rule"),
     [

@@ -50,7 +50,7 @@ CELL = st.one_of(AWKWARD, TEXT)
 FILLED = CELL.filter(lambda cell: bool(cell.strip()))
 
 
-@pytest.mark.feature("E1", "E5")
+@pytest.mark.feature("E5")
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=st.dictionaries(FILLED, st.tuples(FILLED, CELL), min_size=1, max_size=12), safe=st.booleans())
 def test_any_table_goes_out_and_in_again_without_a_change(road: Road, rows: dict[str, tuple[str, str]], safe: bool) -> None:
@@ -70,7 +70,6 @@ def test_any_table_goes_out_and_in_again_without_a_change(road: Road, rows: dict
             assert not any(cell[:1] in ("=", "@", "\t", "\r", "\n") for cell in record)
 
 
-@pytest.mark.feature("E1")
 def test_a_cell_of_fifty_thousand_characters_and_odd_column_names_survive_the_round_trip(road: Road) -> None:
     mapping = {"key": "=id", "text": ["@title", "long; text"], "fields": ["'quoted'", "two\nlines"]}
     header = (mapping["key"], *mapping["text"], *mapping["fields"])
@@ -102,7 +101,6 @@ def test_the_key_keeps_a_name_of_its_own_when_another_sheet_used_it_for_a_field(
     assert file.decode().splitlines()[0] == "name (key),text,name"
 
 
-@pytest.mark.feature("E1")
 def test_an_export_holds_what_the_filter_names_in_the_order_of_the_table(road: Road) -> None:
     road.import_sheet(csv_of(("b", "green tea", ""), ("a", "black tea", ""), ("c", "100% coffee", "")))
     _, file = road.export(filter={"text": "tea"})

@@ -55,7 +55,6 @@ def test_what_cannot_be_read_is_named_and_changes_nothing(road: Road, contents: 
     assert (refusal.status_code, refusal.json()["gate"]["reason_code"]) == (409, "plan_failed")
 
 
-@pytest.mark.feature("I5")
 def test_every_error_of_every_row_is_found_in_one_pass(road: Road) -> None:
     long = "x" * 50_001
     plan = road.preview(
@@ -75,7 +74,6 @@ def test_every_error_of_every_row_is_found_in_one_pass(road: Road) -> None:
     assert all(error["fix"] for row in plan["rows"] for error in row["errors"])
 
 
-@pytest.mark.feature("I5")
 def test_bad_rows_are_skipped_or_stop_the_whole_import_as_was_chosen(road: Road, contents: Callable[..., dict[str, str]]) -> None:
     plan = road.preview(csv_of(("a", "fine", ""), ("", "no key", "")))
     before = contents("audit")

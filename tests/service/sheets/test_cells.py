@@ -12,7 +12,7 @@ CELLS = st.one_of(st.text(alphabet="'=+-@\t\r\n 1a.e\x00＝", max_size=6), st.te
 
 
 @pytest.mark.feature("E5")
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(CELLS)
 @example("'=1")
 @example("''=1")
@@ -22,7 +22,7 @@ def test_what_is_disarmed_is_armed_again_exactly(cell: str) -> None:
     assert rearm(disarm(cell)) == cell
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(CELLS)
 @example("'=1")
 def test_what_is_escaped_for_machines_comes_back_exactly_too(cell: str) -> None:

@@ -1,0 +1,50 @@
+"""Snapshots on the Index page: taken, listed, counted."""
+
+from __future__ import annotations
+
+from lib.contract.operations import SnapshotRequest
+from tests.pages import takebacks
+
+
+def test_without_any_it_says_what_would_be_here_and_when_one_is_taken_by_itself(visit):
+    seen = visit("Index", "fresh")
+    assert "There is no snapshot yet." in seen.text
+    assert "before an import that removes entries" in seen.text
+
+
+def test_each_has_name_note_generation_vectors_size_age_and_who(visit):
+    seen = visit("Index", "idle")
+    row = next(html.proto.body for html in seen.app.get("html") if "before the big clean-up" in html.proto.body)
+    for words in (
+        "Maria removes the 2023 entries today",
+        ">3</span>",
+        ">150</span>",
+        "156 KiB",
+        "5 h ago",
+        "by Maria",
+        f"/?job={'6' * 32}",
+    ):
+        assert words in row
+    assert "automatic, for local admin" in seen.text
+    assert "2 snapshots, 1 of them automatic: of those the newest 5 are kept." in seen.text
+
+
+def test_taking_one_sends_name_and_note_and_empties_the_fields(visit):
+    seen = visit("Index", "idle")
+    seen.app.text_input(key="snapshot_name_0").set_value(" before the move ").run()
+    seen.app.text_input(key="snapshot_note_0").set_value("just in case").run()
+    seen.button("take_snapshot").click().run()
+    ((request, key),) = seen.asked("start_snapshot")
+    assert request == SnapshotRequest(name="before the move", note="just in case")
+    assert key
+    assert "Snapshot started" in seen.text
+    assert seen.app.text_input(key="snapshot_name_1").value == ""
+
+
+def test_a_deleted_snapshot_leaves_the_list_at_once(visit):
+    seen = visit("Index", "idle")
+    seen.button(f"delete_{takebacks.SNAPSHOT_ID}").click().run()
+    seen.typed_field().set_value("before the big clean-up").run()
+    seen.client.snapshots = seen.client.snapshots[:1]
+    seen.button("dialog_confirm").click().run()
+    assert "1 snapshot, 1 of them automatic" in seen.text
