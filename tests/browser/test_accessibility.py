@@ -69,7 +69,7 @@ def test_the_keyboard_alone_gets_from_the_import_page_to_an_applied_sample(visit
 
 
 def press_through_to(visitor: Visitor, name: str) -> None:
-    """Tab until what bears that name has the focus, then press Enter. Nothing invisible, such as a timer's frame, takes the focus meanwhile."""
+    """Tab until what bears that name has the focus, then press Enter. Nothing invisible takes the focus meanwhile."""
     passed: list[str] = []
     while not (at := visitor.page.evaluate(FOCUSED)).startswith(name):
         passed.append(at)
