@@ -17,7 +17,7 @@ INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/pyt
 
 # Quick tests first, then the browser, then the tests that kill processes. Benchmarks are not tests.
 SLOW_TESTS := $(wildcard tests/browser tests/faults)
-UNIT_TESTS := $(wildcard tests/test_*.py) $(filter-out tests/browser tests/faults tests/bench,$(patsubst %/,%,$(wildcard tests/*/)))
+UNIT_TESTS := $(wildcard tests/test_*.py) $(filter-out tests/browser tests/faults tests/bench tests/pictures,$(patsubst %/,%,$(wildcard tests/*/)))
 # On two cores this halves the wait; the slow ones measure time and run one after the other.
 PYTEST_UNIT = $(BIN)/python -m pytest -n 2 --dist loadfile $(UNIT_TESTS)
 TYPED := $(wildcard Home.py pages/*.py) lib

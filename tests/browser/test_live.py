@@ -181,4 +181,3 @@ def bring_in_one_change(console: Console, key: str) -> None:
     """Import the sample with one other cell."""
     content, _ = edit_sample(key, "advice", "Somebody has found a better way.")
     finish(console, console.client.start_import(ImportRequest(plan_id=make_plan(console, content))))
-

@@ -80,7 +80,7 @@ def test_the_same_sheet_again_says_that_there_is_nothing_to_do(visit: Visit, con
     visitor = visit(console).open("Import", plan=make_plan(console, content))
     expect(visitor.tile("Unchanged")).to_have_text(str(ENTRIES))
     expect(visitor.tile("To embed")).to_have_text("0")
-    expect(visitor.page.get_by_text("Nothing to do")).to_be_visible()
+    expect(visitor.page.get_by_text("Nothing to do:")).to_be_visible()
     expect(visitor.page.get_by_role("button", name="Apply")).to_be_disabled()
     visitor.shot("nothing-to-do")
 

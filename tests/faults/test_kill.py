@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
@@ -91,10 +91,21 @@ def assert_pause_is_kept(console: Console) -> None:
     assert (paused.desired, paused.desired_reason, paused.actual) == (Desired.PAUSED, WHY, Actual.PAUSED)
 
 
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """One for the tests below, with a few rows in its table."""
+    console = Console(tmp_path_factory.mktemp("kill") / "data")
+    try:
+        import_sheet(console.start(), Sheet(rows=300))
+        yield console
+    finally:
+        console.sweep()
+
+
 def test_a_killed_embedding_worker_comes_back_and_its_rows_are_done_at_once(console: Console) -> None:
     console.client.pause_worker("embedding-2", WHY)
     console.client.put_setting("embedding.batch_size", 4096)
-    sheet = Sheet()
+    sheet = Sheet(rows=12_000)  # its first rows are in the table already
     plan_id = start_preview(console, sheet)
     wait_plan(console, plan_id)
     start_import(console, plan_id)
@@ -117,7 +128,6 @@ def test_an_upload_cut_by_a_kill_goes_on_where_it_stood(console: Console) -> Non
 
 
 def test_a_job_that_waits_for_a_paused_worker_is_neither_lost_nor_begun_by_a_kill(console: Console) -> None:
-    import_sheet(console, Sheet(rows=300))
     console.client.pause_worker("operations-1", WHY)
     until(lambda: console.state_of("operations-1") is Actual.PAUSED)
     job_id = start_export(console)

@@ -53,8 +53,10 @@ def is_stale(console: Console, worker_id: str) -> bool:
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """One for all tests of this file: what a test stops it lets go on, and in the end the table is whole."""
     console = Console(tmp_path_factory.mktemp("stall") / "data")
-    yield console.start()
-    console.sweep()
+    try:
+        yield console.start()
+    finally:
+        console.sweep()
 
 
 @pytest.fixture(scope="module")
