@@ -150,6 +150,8 @@ def walk_while_away(visitor: Visitor) -> None:
             expect(visitor.button(action).first).to_be_disabled()
     visitor.page.get_by_test_id("stSidebar").get_by_role("link", name="Home").click()
     expect(visitor.stage("Table")).to_contain_text(count_of_sample())
+    expect(visitor.page.get_by_text("all well")).to_have_count(0)
+    expect(visitor.page.get_by_text("Nothing needs attention.")).to_have_count(0)
 
 
 #: What must not be offered while nothing could come of it.

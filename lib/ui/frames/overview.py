@@ -14,7 +14,7 @@ from lib.contract.states import JobState, Operation, WorkerRole
 from lib.ui.findings import CHECKED, Finding, Readings, find_findings, find_workers, is_capacity, judge
 from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, format_rate
 from lib.ui.gates import show_intentions
-from lib.ui.live import live_block
+from lib.ui.live import is_offline, live_block
 from lib.ui.marks import JOB_MARKS, UNKNOWN_MARK, Mark, Tone, badge, icon, moment
 from lib.ui.notices import show_link
 from lib.ui.pages import PAGES
@@ -57,11 +57,13 @@ def show_overview() -> None:
 
 
 def _show_verdict(readings: Readings, findings: list[Finding]) -> None:
-    verdict = judge(readings, findings)
+    verdict = Mark(Tone.IDLE, "help", "not known now") if is_offline() else judge(readings, findings)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(badge(verdict), width="content")
         with st.popover("Why", type="tertiary"):
-            if findings:
+            if is_offline():
+                st.markdown("The service does not answer: what was last known is shown below, and may be so no more.")
+            elif findings:
                 st.markdown("\n".join(f"- **{finding.what}.** {finding.evidence}" for finding in findings))
             else:
                 st.markdown(f"No rule fired. Checked at {format_clock(readings.now, zone())}: {CHECKED}.")
@@ -179,6 +181,8 @@ def _show_attention(readings: Readings, findings: list[Finding]) -> None:
     show_heading("Needs attention", Topic.JOBS)
     if readings.queue is None:
         show_unknown("What needs attention")
+    elif not findings and is_offline():
+        show_nothing("Not known now.", "Nothing needed attention when the service was last heard.")
     elif not findings:
         show_nothing("Nothing needs attention.", f"Checked at {format_clock(readings.now, zone())}: {CHECKED}.")
     for number, finding in enumerate(findings):
