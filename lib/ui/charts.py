@@ -100,7 +100,7 @@ def _show(rows: list[Row], spec: dict[str, Any], key: str, words: str) -> None:
 @cache
 def _backlog_spec(window: Window) -> dict[str, Any]:
     area = alt.Chart().mark_area(line={"strokeWidth": 1.75}, fillOpacity=0.16, interpolate="step-after", invalid=GAPS)
-    return _as_spec(area.encode(x=_x(window), y=_y(), color=alt.Color("series:N", legend=None), tooltip=_TOOLTIP))
+    return _as_spec(area.encode(x=_x(window), y=_y(step=1), color=alt.Color("series:N", legend=None), tooltip=_TOOLTIP))
 
 
 @cache
@@ -127,8 +127,10 @@ def _x(window: Window) -> alt.X:
     return alt.X("at:T", axis=alt.Axis(format=clock, title=None, grid=False, tickCount=6, labelOverlap=True))
 
 
-def _y() -> alt.Y:
-    return alt.Y("value:Q", title=None, stack=None, axis=alt.Axis(tickCount=4, format="~s"), scale=alt.Scale(zero=True, nice=True))
+def _y(*, step: float = 0) -> alt.Y:
+    """``step``: the least distance of two ticks; rows have no tenths."""
+    axis = alt.Axis(tickCount=4, tickMinStep=step, format="~s")
+    return alt.Y("value:Q", title=None, stack=None, axis=axis, scale=alt.Scale(zero=True, nice=True))
 
 
 def _as_spec(chart: alt.Chart) -> dict[str, Any]:

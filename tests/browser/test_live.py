@@ -12,7 +12,7 @@ from lib.contract.imports import ImportRequest
 from tests.browser.conftest import Visit, make_console
 from tests.browser.test_pages import find_faults
 from tests.browser.visitor import PAGES, PATIENCE
-from tests.browser.walk import SAMPLE, edit_sample, finish, is_searchable, make_plan
+from tests.browser.walk import SAMPLE, client_of, edit_sample, finish, is_searchable, make_plan
 from tests.faults.console import Console, until
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def running(console: Console) -> Iterator[Console]:
         finish(console, console.client.start_import(ImportRequest(plan_id=make_plan(console, SAMPLE.read_bytes()))))
         until(lambda: is_searchable(console), 60, "a searchable sample")
     yield console
-    console.client.resume_workers("")
+    client_of(console).resume_workers("")
 
 
 def test_a_link_into_a_fresh_process_shows_the_whole_frame(visit: Visit, console: Console) -> None:
@@ -54,11 +54,11 @@ def test_values_move_without_a_run_of_the_whole_page(visit: Visit, running: Cons
     visitor.arrive("Queue").wait_for_ticks(1)
     before = visitor.full_runs
     expect(visitor.tile("Pending")).to_have_text("0")
-    running.client.pause_workers("so that rows wait")
+    client_of(running).pause_workers("so that rows wait")
     bring_in_one_change(running, "ACC-003")
     expect(visitor.tile("Pending")).to_have_text("1", timeout=PATIENCE)
     visitor.shot("waiting")
-    running.client.resume_workers("")
+    client_of(running).resume_workers("")
     expect(visitor.tile("Pending")).to_have_text("0", timeout=PATIENCE)
     assert visitor.full_runs == before
     assert visitor.complaints == []
@@ -146,7 +146,7 @@ def test_a_page_comes_back_by_itself_after_the_console_was_killed_and_started_ag
     expect(visitor.page.get_by_role("radio", name="1h")).to_be_checked()
     visitor.wait_for_ticks(2)
     visitor.shot("2-back")
-    running.client.pause_workers("after the restart")
+    client_of(running).pause_workers("after the restart")
     expect(visitor.page.get_by_text("after the restart").first).to_be_visible(timeout=PATIENCE)
     assert find_faults(visitor) == []
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from lib.contract.exports import ExportRequest
 from tests.browser.conftest import Visit, make_console
 from tests.browser.visitor import Visitor
-from tests.browser.walk import SAMPLE, Rows, edit_sample, finish, is_searchable, make_plan, read_rows
+from tests.browser.walk import SAMPLE, Rows, client_of, edit_sample, finish, is_searchable, make_plan, read_rows
 from tests.faults.console import Console
 
 pytestmark = pytest.mark.browser
@@ -187,6 +187,6 @@ def count_vectors(console: Console) -> int:
 
 def export_bytes(console: Console) -> bytes:
     """The table as a file, as a person would send it back."""
-    finish(console, console.client.start_export(ExportRequest()))
+    finish(console, client_of(console).start_export(ExportRequest()))
     newest = console.client.list_exports().items[0]
     return console.client.download_export(newest.export_id, console.data_dir.parent / "again.csv").read_bytes()

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+from lib.client.api import Client
 from lib.contract.exports import ExportRequest
 from lib.contract.imports import ColumnMapping, FileSource, ImportRequest, PreviewRequest
 from lib.contract.states import JobState, PlanState
@@ -39,9 +40,18 @@ def edit_sample(key: str, column: str, value: str) -> tuple[bytes, str]:
     return to_csv(rows), before
 
 
+def client_of(console: Console) -> Client:
+    """The console's client with a line that was just used.
+
+    A POST is never repeated, and a line that rested for the 5 s after which the server hangs up may break under it.
+    """
+    console.client.get_readiness()
+    return console.client
+
+
 def make_plan(console: Console, content: bytes, name: str = "playbook.csv") -> str:
     """Upload and preview; the id of the ready plan."""
-    upload = console.client.upload_file(name, content)
+    upload = client_of(console).upload_file(name, content)
     plan_id = console.client.preview_import(PreviewRequest(source=FileSource(upload_id=upload.upload_id), mapping=MAPPING))
     until(lambda: console.client.get_plan(plan_id, limit=0).state is not PlanState.BUILDING, 40, "the plan")
     plan = console.client.get_plan(plan_id, limit=0)
@@ -61,7 +71,7 @@ def load_sample(console: Console) -> None:
     plan_id = make_plan(console, SAMPLE.read_bytes())
     finish(console, console.client.start_import(ImportRequest(plan_id=plan_id)))
     until(lambda: is_searchable(console), 60, "a searchable sample")
-    finish(console, console.client.start_export(ExportRequest()))
+    finish(console, client_of(console).start_export(ExportRequest()))
 
 
 def is_searchable(console: Console) -> bool:
