@@ -13,7 +13,7 @@ from lib.contract.imports import ImportRequest, UndoReport
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Request
 from lib.contract.operations import EmptyRequest, Intention, IntentionPage, OperationsReading, SnapshotRequest, Started
-from lib.contract.states import JobState, Operation
+from lib.contract.states import JobState, Operation, UndoOutcome
 
 #: Rows per page of a list, unless asked otherwise.
 LIMIT = 50
@@ -78,9 +78,12 @@ class OperationsClient:
         """Take back one import; the job's id."""
         return self._start(path_of("import", import_job_id, "undo"), EmptyRequest(), idempotency_key)
 
-    def get_undo(self, import_job_id: str, limit: int = LIMIT, cursor: str | None = None) -> UndoReport:
-        """What taking an import back would do with each row, or has done."""
-        return self.transport.get(UndoReport, path_of("/api/operations/import", import_job_id, "undo"), {"limit": limit, "cursor": cursor})
+    def get_undo(
+        self, import_job_id: str, limit: int = LIMIT, cursor: str | None = None, outcome: UndoOutcome | None = None
+    ) -> UndoReport:
+        """What taking an import back would do with each row, or has done; with ``outcome`` only the rows that end like this."""
+        wanted = {"limit": limit, "cursor": cursor, "outcome": outcome}
+        return self.transport.get(UndoReport, path_of("/api/operations/import", import_job_id, "undo"), wanted)
 
     def start_when_free(self, operation: Operation, request: Request, import_job_id: str | None = None) -> Started:
         """Start now, or by itself once the operation that is in the way has ended. ``import_job_id``: which import to undo."""

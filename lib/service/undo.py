@@ -35,14 +35,14 @@ def start_undo(
     return start_or_wait(database, queue, start, when_free=when_free)
 
 
-def get_undo(database: Database, import_job_id: str, *, limit: int, cursor: str | None) -> UndoReport:
+def get_undo(database: Database, import_job_id: str, *, outcome: UndoOutcome | None, limit: int, cursor: str | None) -> UndoReport:
     """What an undo would do with each row now; once it is done, what it did. 404 when there is no such import."""
     job = _find_import(database, import_job_id)
     after = decode_cursor(cursor, int)[0] if cursor else -1
     with database.read() as connection:
         decision = gate.decide(connection, Operation.UNDO, {"import_job_id": import_job_id})
         counts = changes.count_undo(connection, import_job_id)
-        rows = changes.list_undo_rows(connection, import_job_id, after=after, limit=limit + 1)
+        rows = changes.list_undo_rows(connection, import_job_id, outcome=outcome, after=after, limit=limit + 1)
     shown = rows[:limit]
     return UndoReport(
         job_id=import_job_id,

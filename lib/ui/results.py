@@ -40,10 +40,21 @@ def summarize(job: Job) -> str:
     if job.error is not None:
         return job.error.detail
     if job.state is JobState.CANCELLED:
-        return "Stopped on request; everything is as it was before."
+        return _summarize_cancelled(job)
     if job.state is JobState.INTERRUPTED:
         return "Its worker went away; nothing was half-applied."
     return _summarize_success(job)
+
+
+def _summarize_cancelled(job: Job) -> str:
+    """Where it stopped, what became of that, and that nothing is left of it. One that never began has nothing to say of rows."""
+    phase, done, total = text_of(job, "phase"), count_of(job, "done"), count_of(job, "total")
+    if phase is None:
+        return "Stopped on request before it began; everything is as it was before."
+    if not done:
+        return f"Stopped on request while {phase}; everything is as it was before."
+    of = f" of {total:,}" if total else ""
+    return f"Stopped on request while {phase}: {done:,}{of} done, all of it taken back; everything is as it was before."
 
 
 def _summarize_success(job: Job) -> str:

@@ -125,10 +125,10 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         JobPage(items=[JOB], taken_at=NOW),
     ),
     "get_undo": (
-        lambda c: c.get_undo("j/1", 5, "x"),
+        lambda c: c.get_undo("j/1", 5, "x", UndoOutcome.KEPT),
         "GET",
         "/api/operations/import/j%2F1/undo",
-        {"limit": "5", "cursor": "x"},
+        {"limit": "5", "cursor": "x", "outcome": "kept"},
         UNDO,
     ),
     "list_intentions": (lambda c: c.list_intentions(), "GET", "/api/intentions", {}, IntentionPage(items=[INTENTION], taken_at=NOW)),

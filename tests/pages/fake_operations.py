@@ -8,7 +8,7 @@ from lib.client.errors import ClientError
 from lib.contract.imports import UndoReport
 from lib.contract.jobs import Job, JobLog, JobPage, LogLine
 from lib.contract.operations import Intention, IntentionPage, Started
-from lib.contract.states import IntentionState, JobState, Operation
+from lib.contract.states import IntentionState, JobState, Operation, UndoOutcome
 from tests.pages.canned import JOB_ID, ago, job, now
 from tests.pages.takebacks import INTENTION_ID, UNDO_JOB_ID, intention
 
@@ -95,11 +95,13 @@ class FakeOperations:
         self._act("cancel_intention", intention_id)
         return intention(state=IntentionState.CANCELLED)
 
-    def get_undo(self, import_job_id: str, limit: int = 50, cursor: str | None = None) -> UndoReport:
-        self._note("get_undo", import_job_id, limit, cursor)
-        start = int(cursor or 0)
-        more = str(start + limit) if len(self.undo.rows) > start + limit else None
-        return self.undo.model_copy(update={"job_id": import_job_id, "rows": self.undo.rows[start : start + limit], "next_cursor": more})
+    def get_undo(
+        self, import_job_id: str, limit: int = 50, cursor: str | None = None, outcome: UndoOutcome | None = None
+    ) -> UndoReport:
+        self._note("get_undo", import_job_id, limit, cursor, outcome)
+        rows, start = [row for row in self.undo.rows if outcome in {None, row.outcome}], int(cursor or 0)
+        more = str(start + limit) if len(rows) > start + limit else None
+        return self.undo.model_copy(update={"job_id": import_job_id, "rows": rows[start : start + limit], "next_cursor": more})
 
     def start_undo(self, import_job_id: str, idempotency_key: str | None = None) -> str:
         self._act("start_undo", import_job_id, idempotency_key)

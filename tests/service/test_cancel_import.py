@@ -64,7 +64,9 @@ class Canceller:
             if len(self.phases) < self.at:
                 assert job["state"] == "succeeded", job["error"]
                 return self.phases
-            assert (job["state"], job["result"], job["error"]) == ("cancelled", None, None), self.phases
+            assert (job["state"], job["error"]) == ("cancelled", None), self.phases
+            assert job["result"]["phase"] == self.phases[-1], "it says how far it came before that was taken back"
+            assert job["result"]["done"] <= (job["result"]["total"] or 10**9)
             assert self.road.get(f"/api/jobs/{job_id}/log")["lines"][-1]["message"] == "cancelled"
             assert locks_and_holds(self.road.works.database) == ([], [])
             check(job_id)

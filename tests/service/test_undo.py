@@ -118,6 +118,8 @@ def test_rows_that_were_changed_or_removed_since_are_kept_and_listed(road: Road,
         "reversed": "", "kept": "Changed since the import, so it is left as it is now.",
     }  # fmt: skip
 
+    assert [row["key"] for row in report(road, first["job_id"], outcome="kept", limit=10)["rows"]] == ["k1", "k2", "k4", "k6"]
+
     ended = undo(road, first["job_id"])
     assert (ended["result"]["reversed"], ended["result"]["kept"]) == (3, 4)
     assert road.keys() == {"k1": "second 1", "k3": "advice 3", "k4": "second 4", "k5": "advice 5"}

@@ -72,12 +72,15 @@ class JobContext:
     _phase: str = ""
     _phase_began: float = 0.0
     _told: float = field(default=0.0, repr=False)
+    _done: int = 0
+    _total: int | None = None
 
     def tell(self, phase: str, done: int = 0, total: int | None = None) -> None:
         """Say how far it is; raises Cancelled when somebody asked to stop. Cheap to call often: most calls write nothing."""
         now = time.monotonic()
         if phase != self._phase:
             self._phase, self._phase_began, self._told = phase, now, 0.0
+        self._done, self._total = done, total
         if now - self._told < PROGRESS_SECONDS and done != total:
             return
         self._told = now
@@ -99,6 +102,10 @@ class JobContext:
             raise Fenced
         if cancelled:
             raise Cancelled
+
+    def how_far(self) -> dict[str, Any]:
+        """What a cancelled job says of itself: the phase it stopped in, and how much of that was done and taken back."""
+        return {"phase": self._phase, "done": self._done, "total": self._total}
 
     def say(self, message: str, level: str = "info") -> None:
         """One line in the job's own log."""
@@ -224,7 +231,7 @@ class Runner:
             result = self._operations[context.job.operation](context)
             self._end(context, JobState.SUCCEEDED, result=result)
         except Cancelled:
-            self._end(context, JobState.CANCELLED)
+            self._end(context, JobState.CANCELLED, result=context.how_far())
         except OperationFailed as failure:
             self._end(context, JobState.FAILED, error=failure.error)
         except Exception as unexpected:

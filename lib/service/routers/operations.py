@@ -11,7 +11,7 @@ from lib.contract.errors import ErrorCode
 from lib.contract.exports import ExportRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
-from lib.contract.states import Operation
+from lib.contract.states import Operation, UndoOutcome
 from lib.service import jobs, plans, undo
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start
@@ -80,9 +80,16 @@ def start_import(
 
 
 @router.get("/import/{job_id}/undo", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.BAD_CURSOR))
-def get_undo(job_id: str, _: Viewer, services: ServicesDep, limit: Limit = 50, cursor: Cursor = None) -> UndoReport:
+def get_undo(
+    job_id: str,
+    _: Viewer,
+    services: ServicesDep,
+    outcome: Annotated[UndoOutcome | None, Query(description="only the rows that end like this")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> UndoReport:
     """What taking this import back would do with each row, or has done."""
-    return undo.get_undo(services.database, job_id, limit=limit, cursor=cursor)
+    return undo.get_undo(services.database, job_id, outcome=outcome, limit=limit, cursor=cursor)
 
 
 @router.post(

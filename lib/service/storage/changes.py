@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from lib.contract.states import UndoOutcome
 from lib.service.storage.counters import add_to_counters, next_revision
 from lib.service.storage.schema import import_changes, jobs
 
@@ -121,10 +122,14 @@ _OUTCOMES = (
 )
 
 
-def list_undo_rows(connection: Connection, import_job_id: str, *, after: int, limit: int) -> list[sa.Row[Any]]:
-    """(entry_id, key, change, outcome) in the order of entry ids."""
-    statement = f"SELECT * FROM ({_OUTCOMES}) d WHERE entry_id > :after ORDER BY entry_id LIMIT :limit"  # noqa: S608
-    return list(connection.execute(sa.text(statement), {"import_job_id": import_job_id, "after": after, "limit": limit}).all())
+def list_undo_rows(
+    connection: Connection, import_job_id: str, *, outcome: UndoOutcome | None, after: int, limit: int
+) -> list[sa.Row[Any]]:
+    """(entry_id, key, change, outcome) in the order of entry ids; only those of one outcome if it is given."""
+    wanted = " AND outcome = :outcome" if outcome else ""
+    statement = f"SELECT * FROM ({_OUTCOMES}) d WHERE entry_id > :after{wanted} ORDER BY entry_id LIMIT :limit"  # noqa: S608
+    values = {"import_job_id": import_job_id, "outcome": outcome, "after": after, "limit": limit}
+    return list(connection.execute(sa.text(statement), values).all())
 
 
 def forget_changes_before(connection: Connection, before: datetime) -> None:

@@ -25,10 +25,8 @@ from lib.ui.session import Params, get_client, go_to, now, zone
 from lib.ui.widgets import show_paging
 
 ROWS = 50
-#: How many kept rows are listed, and how many pages of rows are looked through for them.
+#: How many kept rows are listed before “and N more”.
 KEPT_ROWS = 50
-SCANNED_PAGES = 25
-PAGE_OF_SCAN = 200
 
 
 def show_undo(job: Job, *, key: str) -> None:
@@ -73,10 +71,9 @@ def _show_undone_by(undo_job: str) -> None:
 
 def _ask_undo(job: Job) -> None:
     """Tier 2: the counts and the rows that would be kept are read first, afresh."""
-    failing = "What an undo would do could not be read"
-    report = attempt(lambda: get_client().get_undo(job.job_id, 1), failing=failing)
-    kept = attempt(lambda: find_kept(job.job_id, report.counts.get(UndoOutcome.KEPT, 0)), failing=failing) if report else None
-    if report is None or kept is None:
+    kept = partial(get_client().get_undo, job.job_id, KEPT_ROWS, outcome=UndoOutcome.KEPT)
+    report = attempt(kept, failing="What an undo would do could not be read")
+    if report is None:
         st.rerun()
     counts = report.counts
     name = text_of(job, "source_name") or f"job {job.job_id[:8]}"
@@ -86,7 +83,7 @@ def _ask_undo(job: Job) -> None:
             body=f"**{plural(counts.get(UndoOutcome.REVERSED, 0), 'row')}** will be as before this import. "
             f"**{format_count(counts.get(UndoOutcome.KEPT, 0))}** will be kept as they are, because they were changed since. "
             "Their vectors are known already: nothing is embedded anew.",
-            show=partial(_show_kept, kept, counts.get(UndoOutcome.KEPT, 0)),
+            show=partial(_show_kept, report.rows, counts.get(UndoOutcome.KEPT, 0)),
             reversible="To have the rows back, import the sheet again. A safety snapshot of the index is taken first.",
             verb="Undo import",
             perform=partial(_start_undo, job.job_id),
@@ -104,19 +101,6 @@ def _show_kept(rows: Sequence[UndoRow], kept: int) -> None:
     if rows:
         more = f' <span class="sy-note">and {kept - len(rows):,} more</span>' if kept > len(rows) else ""
         st.html(f"<b>Kept as they are</b>{more}" + undo_table(rows, caption="Rows kept as they are", short=True))
-
-
-def find_kept(job_id: str, kept: int) -> list[UndoRow]:
-    """The rows that somebody has changed since, at most ``KEPT_ROWS``; the list of rows has no filter, so it is looked through."""
-    found: list[UndoRow] = []
-    cursor: str | None = None
-    for _ in range(SCANNED_PAGES if kept else 0):
-        report = get_client().get_undo(job_id, PAGE_OF_SCAN, cursor)
-        found += [row for row in report.rows if row.outcome is UndoOutcome.KEPT]
-        cursor = report.next_cursor
-        if cursor is None or len(found) >= min(kept, KEPT_ROWS):
-            break
-    return found[:KEPT_ROWS]
 
 
 def show_undone(job: Job) -> None:
@@ -141,7 +125,8 @@ def show_undone(job: Job) -> None:
     kept = count_of(job, UndoOutcome.KEPT) or 0
     if kept:
         try:
-            _show_kept(last_known(f"kept_{import_job}", partial(_find_kept, import_job, kept)) or [], kept)
+            report = last_known(f"kept_{import_job}", partial(_get_undo, import_job, KEPT_ROWS, None, newest_jobs(), UndoOutcome.KEPT))
+            _show_kept(report.rows if report else [], kept)
         except ClientError as error:
             show_trouble(describe_error(error, "The rows that were kept cannot be listed"))
     with st.expander("Every row of the import"):
@@ -177,11 +162,7 @@ def undo_table(rows: Sequence[UndoRow], *, caption: str, short: bool = False) ->
     return table(_COLUMNS, cells, caption=caption)
 
 
-@st.cache_data(ttl=3600, max_entries=20, show_spinner=False)
-def _find_kept(job_id: str, kept: int) -> list[UndoRow]:
-    return find_kept(job_id, kept)
-
-
 @st.cache_data(ttl=30, max_entries=100, show_spinner=False)
-def _get_undo(job_id: str, limit: int, cursor: str | None, newest: str) -> UndoReport:  # noqa: ARG001  part of the key
-    return get_client().get_undo(job_id, limit, cursor)
+def _get_undo(job_id: str, limit: int, cursor: str | None, newest: str, outcome: UndoOutcome | None = None) -> UndoReport:  # noqa: ARG001
+    """``newest`` is part of the key: what it would do is asked anew whenever a job has started or ended."""
+    return get_client().get_undo(job_id, limit, cursor, outcome)
