@@ -56,6 +56,7 @@ SERVICE_ORDER = [
     "feed",
     "entries",
     "search",
+    "golden",
     "uploads",
     "index",
     "embedders",

@@ -12,6 +12,7 @@ import requests
 
 from lib.client.connection import Connection
 from lib.client.errors import Unexpected
+from lib.client.index import IndexClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
 from lib.client.transfers import download_to, upload_in_slices
@@ -22,7 +23,6 @@ from lib.contract.events import TelemetrySnapshot
 from lib.contract.exports import ExportPage
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
-from lib.contract.index import IndexReading, SearchRequest, SearchResult
 from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
@@ -50,7 +50,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient):
+class Client(OperationsClient, IndexClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(
@@ -171,15 +171,7 @@ class Client(OperationsClient):
         """Give up on failed items."""
         return self.transport.post(FailureReport, "/api/queue/failures/discard", selection)
 
-    # Index and entries
-
-    def get_index(self) -> IndexReading:
-        """The served generation."""
-        return self.transport.get(IndexReading, "/api/index")
-
-    def search_index(self, text: str, k: int = 10) -> SearchResult:
-        """The ``k`` entries nearest in meaning to ``text``."""
-        return self.transport.post(SearchResult, "/api/index/search", SearchRequest(text=text, k=k))
+    # Snapshots and entries
 
     def list_snapshots(self) -> SnapshotPage:
         """Saved copies of the index, newest first."""

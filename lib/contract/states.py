@@ -123,6 +123,16 @@ class UndoOutcome(StrEnum):
     FAILED = "failed"  #: it could not be put back; the detail says why
 
 
+class AnswerChange(StrEnum):
+    """What became of the answer to a golden question between two generations."""
+
+    REGRESSED = "regressed"  #: it passed before and fails now
+    IMPROVED = "improved"  #: it failed before and passes now
+    MOVED = "moved"  #: the verdict is the same, other rows were found or in another order
+    SAME = "same"  #: the same rows in the same order
+    FIRST = "first"  #: it was not asked before, or of other rows, so there is nothing to compare with
+
+
 class IntentionState(StrEnum):
     """A start that waits for the gate to open."""
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
+from lib.contract.golden import GoldenQuestion
 from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
@@ -196,6 +197,15 @@ def decide_setting(stands: SettingReading, *, expected: SettingValue | None) -> 
     by = f", set by {stands.changed_by}" if stands.changed_by else ""
     text = f"{SETTINGS[stands.name].title} is {stands.value} by now{by}, not {expected}. Look again, then decide."
     return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=stands.name, since=stands.changed_at, link="/Settings")
+
+
+def decide_question(others: Sequence[GoldenQuestion], text: str) -> Gate:
+    """May a golden question have this text, beside the ``others``?"""
+    same = next((other for other in others if " ".join(other.text.lower().split()) == " ".join(text.lower().split())), None)
+    if same is None:
+        return OPEN
+    words = f"This is a golden question already, saved by {same.created_by}. Add the row to that one, or change it."
+    return refuse(Reason.ALREADY_SO, words, holder=same.question_id, since=same.created_at, link="/Index?tab=Golden questions")
 
 
 _ALREADY = {Desired.PAUSED: "paused", Desired.RUNNING: "running", Desired.DRAINING: "draining"}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from lib.contract.errors import ErrorCode
+from lib.contract.golden import GoldenQuestion
 from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchResult
 from lib.contract.model import utc_now
+from lib.service import golden
 from lib.service.config import Config
-from lib.service.embedders import Embedder, open_embedder
+from lib.service.embedders import Embedder, EmbeddingFailed, open_embedder
 from lib.service.errors import ServiceError
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
@@ -47,6 +51,20 @@ class Search:
             hits = self._describe(found)[: request.k]
         seconds = time.monotonic() - began
         return SearchResult(generation=manifest.generation if manifest else None, hits=hits, seconds=seconds, taken_at=utc_now())
+
+    def answer_question(self, question: GoldenQuestion) -> GoldenQuestion:
+        """The question with the served generation's answer; without one while there is no index or it cannot be embedded."""
+        if self._manifest() is None:
+            return question
+        try:
+            answers = golden.ask_questions(self._database, [question], embedder=self._open_embedder(), find=self._find)
+        except EmbeddingFailed as failure:
+            log.warning("question_not_embedded", question_id=question.question_id, detail=failure.detail)
+            return question
+        return question.model_copy(update={"answer": answers[0]})
+
+    def _find(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+        return self._reader.search(vector, k)[1]
 
     def read_index(self) -> IndexReading:
         """The served generation, and how much of the table it lacks."""

@@ -9,6 +9,7 @@ from lib.client.api import Client
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.exports import ExportPage, ExportRequest
+from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import (
     ColumnMapping,
@@ -88,6 +89,11 @@ INTENTION = Intention(
     created_at=NOW,
     detail="An import is running.",
 )
+ASK = GoldenRequest(text="cannot log in", expected_keys=["ACC-001"])
+GOLDEN = GoldenQuestion(
+    question_id="g/1", text=ASK.text, expected_keys=ASK.expected_keys, k=10, created_at=NOW, created_by="ada", changed_at=NOW
+)
+GOLDEN_RUN = GoldenRun(run_id="r2", generation=4, embedder="wordllama-256", job_id="j", asked_at=NOW, questions=2, passed=1)
 SNAPSHOT = Snapshot(
     snapshot_id="s",
     name="mine",
@@ -168,6 +174,22 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         "/api/index/search",
         {},
         SearchResult(generation=1, hits=[], seconds=0.1, taken_at=NOW),
+    ),
+    "list_golden_questions": (
+        lambda c: c.list_golden_questions(),
+        "GET",
+        "/api/golden",
+        {},
+        GoldenReading(questions=[], runs=[], taken_at=NOW),
+    ),
+    "create_golden_question": (lambda c: c.create_golden_question(ASK), "POST", "/api/golden", {}, GOLDEN),
+    "put_golden_question": (lambda c: c.put_golden_question("g/1", ASK), "PUT", "/api/golden/g%2F1", {}, GOLDEN),
+    "compare_golden_runs": (
+        lambda c: c.compare_golden_runs("r1", "r2"),
+        "GET",
+        "/api/golden/comparison",
+        {"before": "r1", "after": "r2"},
+        GoldenComparison(before=None, after=GOLDEN_RUN, differences=[]),
     ),
     "list_entries": (
         lambda c: c.list_entries("ü & co", cursor="c"),

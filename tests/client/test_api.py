@@ -87,6 +87,12 @@ def test_deleting_a_snapshot_sends_the_typed_name_and_is_refused_with_the_gates_
     assert [request.query for request in script.seen] == [{"typed_name": "min & max"}, {"typed_name": "mine"}]
 
 
+def test_a_golden_question_is_forgotten_by_its_id(client: Client, script: Script) -> None:
+    script.on("DELETE", "/api/golden/g%2F1", 204)
+    client.delete_golden_question("g/1")
+    assert len(script.seen) == 1
+
+
 def test_the_audit_is_downloaded_as_it_is(client: Client, script: Script, tmp_path: Path) -> None:
     data = "at,actor\r\n2026,ädä\r\n".encode()
     script.on("GET", "/api/audit/file", body=data, headers={"Content-Type": "text/csv; charset=utf-8"})
@@ -130,6 +136,7 @@ def test_health_readiness_metrics_and_the_document(client: Client, script: Scrip
 
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
+    tried |= {"delete_golden_question"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}
     assert {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} == tried

@@ -62,11 +62,13 @@ def known(calm: TestClient) -> Iterator[dict[str, str]]:
     road.fill(sheet(1, 2, 3))
     plan = road.preview(sheet(1, 4, text="other {}"))
     job, _ = road.export()
+    question = calm.post("/api/golden", json={"text": "advice", "expected_keys": ["k1"]})
     yield {
         "upload_id": plan["source"]["upload_id"],
         "plan_id": plan["plan_id"],
         "job_id": next(job["job_id"] for job in road.get("/api/jobs", operation="import")["items"]),
         "export_id": job["result"]["export_id"],
+        "question_id": question.json()["question_id"],
         "worker_id": "embedding-1",
         "name": "export.keep_days",
     }

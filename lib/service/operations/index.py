@@ -6,14 +6,18 @@ import time
 from typing import Any
 
 from lib.contract.jobs import JobFailure
-from lib.service.embedders import Embedder, open_embedder
+from lib.contract.states import AnswerChange
+from lib.service import golden
+from lib.service.embedders import Embedder, EmbeddingFailed, open_embedder
 from lib.service.index.build import build_index, update_index
 from lib.service.index.factory import choose_factory
 from lib.service.index.generations import Generations, Superseded
 from lib.service.index.manifest import Manifest
+from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.stored import DamagedIndex
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import embeddings
+from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
 
 #: Above this share of changed vectors a full build is no slower than an update, and leaves no doubt.
@@ -22,12 +26,48 @@ REBUILD_ABOVE_RATIO = 0.3
 
 def refresh_index(context: JobContext) -> dict[str, Any]:
     """Publish a generation that has every vector there is, starting from the served one where that is quicker."""
-    return context.step("refresh_index", _refresh, context)
+    result: dict[str, Any] = context.step("refresh_index", _refresh, context)
+    return result | context.step("ask_golden_questions", ask_golden_questions, context)
 
 
 def rebuild_index(context: JobContext) -> dict[str, Any]:
     """Publish a generation built from nothing but the vectors."""
-    return context.step("rebuild_index", _rebuild, context)
+    result: dict[str, Any] = context.step("rebuild_index", _rebuild, context)
+    return result | context.step("ask_golden_questions", ask_golden_questions, context)
+
+
+def ask_golden_questions(context: JobContext) -> dict[str, Any]:
+    """Ask every golden question of the served generation, and say in the job's log which answers got worse.
+
+    Nothing when there is none, or when this job has published no generation. It never fails the job, nor can it be
+    cancelled: the generation is out already.
+    """
+    generations = Generations(context.config.index_dir)
+    published = generations.published_by(context.job.job_id)
+    with context.database.read() as connection:
+        questions = golden_rows.list_questions(connection)
+    if not questions or published is None:
+        return {}
+    reader = IndexReader(context.config.index_dir)
+    try:
+        answers = golden.ask_questions(
+            context.database, questions, embedder=open_embedder(), find=lambda vector, k: reader.search(vector, k)[1]
+        )
+    except (EmbeddingFailed, IndexUnreadable, ValueError) as error:
+        context.say(f"the golden questions were not asked: {error}", level="warning")
+        return {}
+    run = golden.keep_run(context.database, published, context.job.job_id, answers)
+    worse = _say_regressions(context, run.run_id)
+    return {"golden_questions": run.questions, "golden_passed": run.passed, "golden_regressed": worse}
+
+
+def _say_regressions(context: JobContext, run_id: str) -> int:
+    comparison = golden.compare_golden_runs(context.database, before=None, after=run_id)
+    worse = [difference for difference in comparison.differences if difference.change is AnswerChange.REGRESSED]
+    for difference in worse:
+        missing = ", ".join(difference.after.missing_keys) if difference.after else ""
+        context.say(f"golden question “{difference.text}” no longer finds {missing}", level="warning")
+    return len(worse)
 
 
 def _refresh(context: JobContext) -> dict[str, Any]:

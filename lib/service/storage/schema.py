@@ -1,4 +1,7 @@
-"""The tables of the road: what people gave us, what waits, what came of it. Those of work stand in ``work`` and are named here too."""
+"""The tables of the road: what people gave us, what waits, what came of it.
+
+Those of work stand in ``work``, those by which an index is judged in ``quality``; all are named here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, 
 from sqlalchemy.types import BigInteger
 
 from lib.service.storage.columns import BigId, Instant, Json, metadata
+from lib.service.storage.quality import golden_questions, golden_runs
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
 
 __all__ = [
@@ -18,6 +22,8 @@ __all__ = [
     "embeddings",
     "entries",
     "exports",
+    "golden_questions",
+    "golden_runs",
     "holds",
     "idempotency",
     "import_changes",

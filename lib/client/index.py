@@ -1,0 +1,42 @@
+"""The served index: its facts, searching it, and judging it."""
+
+from __future__ import annotations
+
+from lib.client.paths import path_of
+from lib.client.transport import Call, Transport
+from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest
+from lib.contract.index import IndexReading, SearchRequest, SearchResult
+
+
+class IndexClient:
+    """The part of the client that looks into the index."""
+
+    transport: Transport
+
+    def get_index(self) -> IndexReading:
+        """The served generation."""
+        return self.transport.get(IndexReading, "/api/index")
+
+    def search_index(self, text: str, k: int = 10) -> SearchResult:
+        """The ``k`` entries nearest in meaning to ``text``."""
+        return self.transport.post(SearchResult, "/api/index/search", SearchRequest(text=text, k=k))
+
+    def list_golden_questions(self) -> GoldenReading:
+        """Golden questions with their newest answers, and the trend over generations."""
+        return self.transport.get(GoldenReading, "/api/golden")
+
+    def create_golden_question(self, request: GoldenRequest) -> GoldenQuestion:
+        """Save a question; Refused when its text is one already."""
+        return self.transport.post(GoldenQuestion, "/api/golden", request)
+
+    def put_golden_question(self, question_id: str, request: GoldenRequest) -> GoldenQuestion:
+        """Change a question."""
+        return self.transport.put(GoldenQuestion, path_of("/api/golden", question_id), request)
+
+    def delete_golden_question(self, question_id: str) -> None:
+        """Forget a question."""
+        self.transport.send(Call("DELETE", path_of("/api/golden", question_id)))
+
+    def compare_golden_runs(self, before: str | None = None, after: str | None = None) -> GoldenComparison:
+        """Which answers changed between two runs; the newest two unless named."""
+        return self.transport.get(GoldenComparison, "/api/golden/comparison", {"before": before, "after": after})

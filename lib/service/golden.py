@@ -1,0 +1,243 @@
+"""Golden questions: kept for people, asked of an open index, compared between two generations.
+
+``ask_questions`` needs nothing but a way to search, so a candidate that is not served yet can be asked as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from lib.contract.errors import ErrorCode, FieldError
+from lib.contract.golden import (
+    MAX_QUESTIONS,
+    GoldenAnswer,
+    GoldenComparison,
+    GoldenDifference,
+    GoldenQuestion,
+    GoldenReading,
+    GoldenRequest,
+    GoldenRun,
+)
+from lib.contract.model import utc_now
+from lib.contract.operations import Gate
+from lib.contract.states import AnswerChange
+from lib.service import gate
+from lib.service.embedders import Embedder
+from lib.service.errors import GateRefused, ServiceError
+from lib.service.index.manifest import Manifest
+from lib.service.storage import golden as rows
+from lib.service.storage.audit import record_action
+from lib.service.storage.database import Database
+
+#: (vector, k) → the k nearest (entry id, score), best first
+Find = Callable[[NDArray[np.float32], int], list[tuple[int, float]]]
+
+#: Runs the page draws; all that are kept can be compared.
+SHOWN_RUNS = 60
+#: Hits looked at beyond k: some may have been removed from the table since the index was built.
+SPARE_HITS = 20
+
+_WORST_FIRST = [AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED, AnswerChange.FIRST, AnswerChange.SAME]
+
+
+def ask_questions(database: Database, questions: Sequence[GoldenQuestion], *, embedder: Embedder, find: Find) -> list[GoldenAnswer]:
+    """The answer to every question, in their order. EmbeddingFailed when a question cannot be embedded."""
+    if not questions:
+        return []
+    vectors = embedder.embed([question.text for question in questions])
+    found = [find(vector, question.k + SPARE_HITS) for question, vector in zip(questions, vectors, strict=True)]
+    with database.read() as connection:
+        known = rows.known_keys(connection, sorted({key for question in questions for key in question.expected_keys}))
+        keys = [rows.keys_of(connection, [entry_id for entry_id, _ in hits]) for hits in found]
+    return [
+        judge(question, [names[entry_id] for entry_id, _ in hits if entry_id in names], known)
+        for question, hits, names in zip(questions, found, keys, strict=True)
+    ]
+
+
+def judge(question: GoldenQuestion, found: Sequence[str], known: set[str]) -> GoldenAnswer:
+    """Whether these hits, best first, hold every expected row among the first k. ``known``: keys the table has."""
+    first = list(found[: question.k])
+    missing = [key for key in question.expected_keys if key not in first]
+    return GoldenAnswer(
+        question_id=question.question_id,
+        text=question.text,
+        expected_keys=question.expected_keys,
+        k=question.k,
+        passed=not missing,
+        rank=None if missing else 1 + max(first.index(key) for key in question.expected_keys),
+        missing_keys=missing,
+        gone_keys=[key for key in missing if key not in known],
+        found_keys=first,
+    )
+
+
+def keep_run(database: Database, manifest: Manifest, job_id: str, answers: Sequence[GoldenAnswer]) -> GoldenRun:
+    """Write down how a generation answered."""
+    run = GoldenRun(
+        run_id=uuid4().hex,
+        generation=manifest.generation,
+        embedder=manifest.embedder,
+        job_id=job_id,
+        asked_at=utc_now(),
+        questions=len(answers),
+        passed=sum(answer.passed for answer in answers),
+    )
+    with database.write() as connection:
+        rows.put_run(connection, run, answers)
+    return run
+
+
+def compare_answers(before: Mapping[str, GoldenAnswer], after: Mapping[str, GoldenAnswer]) -> list[GoldenDifference]:
+    """What became of each question that was asked the second time, what got worse first."""
+    differences = [
+        GoldenDifference(
+            question_id=ident, text=answer.text, change=_change(before.get(ident), answer), before=before.get(ident), after=answer
+        )
+        for ident, answer in after.items()
+    ]
+    return sorted(differences, key=lambda difference: _WORST_FIRST.index(difference.change))
+
+
+def _change(before: GoldenAnswer | None, after: GoldenAnswer) -> AnswerChange:
+    if before is None or (before.text, before.expected_keys, before.k) != (after.text, after.expected_keys, after.k):
+        return AnswerChange.FIRST
+    if before.passed != after.passed:
+        return AnswerChange.IMPROVED if after.passed else AnswerChange.REGRESSED
+    return AnswerChange.SAME if before.found_keys == after.found_keys else AnswerChange.MOVED
+
+
+def list_golden_questions(database: Database) -> GoldenReading:
+    """Every question with its newest answer, the newest runs, and what the newest changed."""
+    with database.read() as connection:
+        questions, runs = rows.list_questions(connection), rows.list_runs(connection, limit=SHOWN_RUNS)
+        newest = _compare(connection, runs[1].run_id if len(runs) > 1 else None, runs[0].run_id) if runs else None
+    answers = {difference.question_id: difference.after for difference in newest.differences} if newest else {}
+    return GoldenReading(
+        questions=[question.model_copy(update={"answer": _still_of(question, answers)}) for question in questions],
+        runs=runs,
+        newest=newest,
+        taken_at=utc_now(),
+    )
+
+
+def _still_of(question: GoldenQuestion, answers: Mapping[str, GoldenAnswer | None]) -> GoldenAnswer | None:
+    """The answer, unless the question was changed after it was asked."""
+    answer = answers.get(question.question_id)
+    same = answer is not None and (answer.text, answer.expected_keys, answer.k) == (question.text, question.expected_keys, question.k)
+    return answer if same else None
+
+
+def compare_golden_runs(database: Database, *, before: str | None, after: str | None) -> GoldenComparison:
+    """Two runs; the newest two when they are not named. 404 when there is no such run."""
+    with database.read() as connection:
+        runs = rows.list_runs(connection, limit=rows.KEPT_RUNS)
+        if not runs:
+            raise ServiceError(ErrorCode.NOT_FOUND, "No generation was asked yet.", action="Save a question; the next refresh asks it.")
+        after = after or runs[0].run_id
+        if before is None:
+            older = [run.run_id for run in runs]
+            position = older.index(after) + 1 if after in older else len(older)
+            before = older[position] if position < len(older) else None
+        return _compare(connection, before, after)
+
+
+def _compare(connection: Connection, before: str | None, after: str) -> GoldenComparison:
+    first = _found(rows.get_run(connection, before), before) if before else None
+    second = _found(rows.get_run(connection, after), after)
+    return GoldenComparison(
+        before=first[0] if first else None, after=second[0], differences=compare_answers(first[1] if first else {}, second[1])
+    )
+
+
+def _found(run: tuple[GoldenRun, dict[str, GoldenAnswer]] | None, run_id: str) -> tuple[GoldenRun, dict[str, GoldenAnswer]]:
+    if run is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, f"There is no run {run_id}.", action="It may have been forgotten by age.")
+    return run
+
+
+def create_golden_question(database: Database, request: GoldenRequest, *, actor: str, request_id: str) -> GoldenQuestion:
+    """Save a question. 409 when the text is one already, 422 when a key is not in the table or there are too many."""
+    question_id, now = uuid4().hex, utc_now()
+    with database.write() as connection:
+        questions = rows.list_questions(connection)
+        decision = gate.decide_question(questions, request.text)
+        if decision.allowed:
+            _check(connection, request, others=len(questions))
+            values = request.model_dump() | {"created_at": now, "created_by": actor, "changed_at": now}
+            rows.put_question(connection, question_id, **values)
+        _record(connection, "create_golden_question", decision, question_id, actor, request_id, after=request)
+        question = rows.get_question(connection, question_id)
+    if question is None:
+        raise GateRefused(decision)
+    return question
+
+
+def put_golden_question(database: Database, question_id: str, request: GoldenRequest, *, actor: str, request_id: str) -> GoldenQuestion:
+    """Change a question. 404 when there is none, 409 when another has that text, 422 when a key is not in the table."""
+    with database.write() as connection:
+        was = _existing(connection, question_id)
+        others = [question for question in rows.list_questions(connection) if question.question_id != question_id]
+        decision = gate.decide_question(others, request.text)
+        if decision.allowed:
+            _check(connection, request, others=len(others), unchecked=was.expected_keys)
+            rows.put_question(connection, question_id, **request.model_dump(), changed_at=utc_now())
+        _record(connection, "put_golden_question", decision, question_id, actor, request_id, before=was, after=request)
+        question = _existing(connection, question_id)
+    if not decision.allowed:
+        raise GateRefused(decision)
+    return question
+
+
+def delete_golden_question(database: Database, question_id: str, *, actor: str, request_id: str) -> None:
+    """Forget a question; 404 when there is none."""
+    with database.write() as connection:
+        was = _existing(connection, question_id)
+        rows.delete_question(connection, question_id)
+        _record(connection, "delete_golden_question", gate.OPEN, question_id, actor, request_id, before=was)
+
+
+def _existing(connection: Connection, question_id: str) -> GoldenQuestion:
+    question = rows.get_question(connection, question_id)
+    if question is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, f"There is no golden question {question_id}.", action="Somebody may have deleted it.")
+    return question
+
+
+def _check(connection: Connection, request: GoldenRequest, *, others: int, unchecked: Sequence[str] = ()) -> None:
+    if others >= MAX_QUESTIONS:
+        detail = f"There are {others} questions; each generation is asked {MAX_QUESTIONS} at most. Delete one first."
+        raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/text", detail=detail)])
+    known = rows.known_keys(connection, request.expected_keys) | set(unchecked)
+    for position, key in enumerate(request.expected_keys):
+        if key not in known:
+            detail = f"No row has the key “{key}”."
+            raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer=f"/body/expected_keys/{position}", detail=detail)])
+
+
+def _record(
+    connection: Connection,
+    action: str,
+    decision: Gate,
+    question_id: str,
+    actor: str,
+    request_id: str,
+    *,
+    before: GoldenQuestion | None = None,
+    after: GoldenRequest | None = None,
+) -> None:
+    record_action(
+        connection,
+        actor=actor,
+        action=action,
+        object_id=question_id if decision.allowed else decision.holder,
+        before=before.model_dump(mode="json", include={"text", "expected_keys", "k", "note"}) if before else None,
+        after=after.model_dump() if after else None,
+        outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
+        request_id=request_id,
+    )
