@@ -51,6 +51,7 @@ SERVICE_ORDER = [
     "snapshots",
     "jobs",
     "workers",
+    "batches",
     "operations",
     "engine",
     "feed",

@@ -78,9 +78,7 @@ class OperationsClient:
         """Take back one import; the job's id."""
         return self._start(path_of("import", import_job_id, "undo"), EmptyRequest(), idempotency_key)
 
-    def get_undo(
-        self, import_job_id: str, limit: int = LIMIT, cursor: str | None = None, outcome: UndoOutcome | None = None
-    ) -> UndoReport:
+    def get_undo(self, import_job_id: str, limit: int = LIMIT, cursor: str | None = None, outcome: UndoOutcome | None = None) -> UndoReport:
         """What taking an import back would do with each row, or has done; with ``outcome`` only the rows that end like this."""
         wanted = {"limit": limit, "cursor": cursor, "outcome": outcome}
         return self.transport.get(UndoReport, path_of("/api/operations/import", import_job_id, "undo"), wanted)

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NOT_UNDOABLE = "not_undoable"
     CHANGED_SINCE_SHOWN = "changed_since_shown"
     NAME_NOT_TYPED = "name_not_typed"
+    NEEDS_REEMBEDDING = "needs_reembedding"
 
 
 #: How long each operation may run before it is stopped and its lock freed; said on the page of the operation.

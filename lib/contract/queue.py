@@ -17,6 +17,14 @@ CAUSES: dict[FailureCause, tuple[str, str]] = {
     FailureCause.QUOTA: ("The embedding service asked to slow down.", "Wait, then retry."),
     FailureCause.BAD_KEY: ("The embedding service refused the key.", "Check the key in Settings, then retry."),
     FailureCause.UNREACHABLE: ("The embedding service did not answer.", "Check the address and the network, then retry."),
+    FailureCause.UNKNOWN_MODEL: (
+        "The embedding service knows no such model or address.",
+        "Check address and model in Settings, then retry.",
+    ),
+    FailureCause.WRONG_DIMENSION: (
+        "The vectors have another dimension than the index.",
+        "Check model and dimension in Settings, then retry.",
+    ),
     FailureCause.BAD_VECTOR: ("The model answered with something that is not a usable vector.", "Check the model, then retry."),
     FailureCause.WORKER_LOST: ("Its worker stopped in the middle, several times.", "Retry; if it happens again, look at this row's text."),
     FailureCause.UNEXPECTED: ("Something nobody foresaw went wrong.", "Read the raw error, then retry."),

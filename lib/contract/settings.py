@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from pydantic import StrictInt, StrictStr
 
 from lib.contract.model import Reading, Request
-from lib.contract.states import RefreshMode
+from lib.contract.states import EmbedderKind, RefreshMode
 
 SettingValue = int | str
 
@@ -27,11 +28,16 @@ class Setting:
     minimum: int | None = None
     maximum: int | None = None
     choices: tuple[str, ...] = ()
+    pattern: str = ""  #: of a line of text: what the whole of it must match, and below that in words
+    pattern_words: str = ""
 
     def check(self, value: SettingValue) -> str | None:
         """Why ``value`` is not acceptable, in words; None when it is."""
         if self.choices:
             return None if value in self.choices else f"{self.title} must be one of: {', '.join(self.choices)}."
+        if self.pattern:
+            fits = isinstance(value, str) and re.fullmatch(self.pattern, value)
+            return None if fits else f"{self.title} must be {self.pattern_words}."
         if isinstance(value, bool) or not isinstance(value, int):
             return f"{self.title} must be a whole number."
         if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
@@ -93,6 +99,42 @@ SETTINGS: dict[str, Setting] = {
             maximum=20,
         ),
         Setting(
+            name="embedding.embedder",
+            section="Embedding",
+            title="Embedder",
+            help="wordllama: on this machine, offline. openai: a service that speaks OpenAI's /v1/embeddings.",
+            default=EmbedderKind.WORDLLAMA.value,
+            choices=tuple(kind.value for kind in EmbedderKind),
+        ),
+        Setting(
+            name="embedding.url",
+            section="Embedding",
+            title="Embedding service",
+            help="Where the service of the embedder openai is. The default is an Ollama on this machine.",
+            default="http://127.0.0.1:11434/v1",
+            pattern=r"https?://[^\s@?#]{1,300}",
+            pattern_words="an address like http://127.0.0.1:11434/v1, without a key in it",
+        ),
+        Setting(
+            name="embedding.model",
+            section="Embedding",
+            title="Embedding model",
+            help="The model's name, as that service knows it.",
+            default="nomic-embed-text",
+            pattern=r"[\x21-\x7e]{1,200}",
+            pattern_words="a model's name without spaces",
+        ),
+        Setting(
+            name="embedding.dimension",
+            section="Embedding",
+            title="Dimension",
+            help="How many components that model's vectors have; other vectors are refused.",
+            default=768,
+            unit="components",
+            minimum=1,
+            maximum=8192,
+        ),
+        Setting(
             name="index.refresh",
             section="Index",
             title="Index refresh",
@@ -112,6 +154,10 @@ SETTINGS: dict[str, Setting] = {
         ),
     )
 }
+
+
+#: What decides which embedder is used; all but the address also decide what vectors it makes.
+EMBEDDER_SETTINGS = ("embedding.embedder", "embedding.url", "embedding.model", "embedding.dimension")
 
 
 class SettingReading(Reading):

@@ -83,6 +83,8 @@ class FailureCause(StrEnum):
     QUOTA = "quota"
     BAD_KEY = "bad_key"
     UNREACHABLE = "unreachable"
+    UNKNOWN_MODEL = "unknown_model"
+    WRONG_DIMENSION = "wrong_dimension"
     BAD_VECTOR = "bad_vector"
     WORKER_LOST = "worker_lost"
     UNEXPECTED = "unexpected"
@@ -148,6 +150,13 @@ class Role(StrEnum):
     VIEWER = "viewer"  #: read everything
     OPERATOR = "operator"  #: start, pause, cancel
     ADMIN = "admin"  #: settings and everything destructive
+
+
+class EmbedderKind(StrEnum):
+    """What turns text into vectors (setting ``embedding.embedder``)."""
+
+    WORDLLAMA = "wordllama"  #: the model that comes with Switchyard: offline, on this machine
+    OPENAI = "openai"  #: any service that speaks OpenAI's /v1/embeddings, here or elsewhere
 
 
 class RefreshMode(StrEnum):

@@ -19,13 +19,14 @@ from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
-from lib.contract.settings import SETTINGS, SettingReading, SettingValue
-from lib.contract.states import Desired, InvalidPolicy, JobState, Operation, PlanState
+from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
+from lib.contract.states import Desired, EmbedderKind, InvalidPolicy, JobState, Operation, PlanState
 from lib.contract.workers import Worker
 from lib.service.errors import ServiceError
 from lib.service.storage.counters import get_counters
 from lib.service.storage.jobs import get_job, list_locks
 from lib.service.storage.plans import get_plan
+from lib.service.storage.settings import get_setting
 
 #: How long an import can be taken back.
 UNDO_FOR = timedelta(days=30)
@@ -206,6 +207,17 @@ def decide_question(others: Sequence[GoldenQuestion], text: str) -> Gate:
         return OPEN
     words = f"This is a golden question already, saved by {same.created_by}. Add the row to that one, or change it."
     return refuse(Reason.ALREADY_SO, words, holder=same.question_id, since=same.created_at, link="/Index?tab=Golden questions")
+
+
+def decide_embedder(connection: Connection, name: str, value: SettingValue) -> Gate:
+    """May this setting change while every vector was made as it says? Vectors of two models never mix."""
+    if name not in EMBEDDER_SETTINGS or name == "embedding.url" or not _has_any(connection, "embeddings"):
+        return OPEN
+    stands = get_setting(connection, "embedding.embedder")
+    if (name == "embedding.embedder" and value == stands) or (name != "embedding.embedder" and stands != EmbedderKind.OPENAI):
+        return OPEN
+    text = "The vectors there are were made with the present model, and two models never mix. Embed the table again with the other one."
+    return refuse(Reason.NEEDS_REEMBEDDING, text, holder=name, link="/Index")
 
 
 _ALREADY = {Desired.PAUSED: "paused", Desired.RUNNING: "running", Desired.DRAINING: "draining"}

@@ -72,13 +72,16 @@ class Heart:
         if self._parent is not None:
             threading.Thread(target=self._mind_parent, args=(self._parent,), name="parent", daemon=True).start()
 
-    def say(self, actual: Actual, doing: str | None = None, *, embedder: str | None = None) -> None:
+    def say_embedder(self, name: str) -> None:
+        """Which embedder the worker uses: told with the next beat."""
+        self._embedder = name
+
+    def say(self, actual: Actual, doing: str | None = None) -> None:
         """What the worker does now. A change is told at the next moment, not only at the next beat."""
         changed = (actual, doing) != (self._actual, self._doing)
         if doing != self._doing:
             self._doing, self._doing_since = doing, utc_now() if doing else None
         self._actual = actual
-        self._embedder = embedder or self._embedder
         if changed:
             self._soon.set()
 

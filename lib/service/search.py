@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
@@ -15,7 +14,7 @@ from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchRes
 from lib.contract.model import utc_now
 from lib.service import golden
 from lib.service.config import Config
-from lib.service.embedders import Embedder, EmbeddingFailed, open_embedder
+from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed
 from lib.service.errors import ServiceError
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
@@ -32,8 +31,7 @@ class Search:
     def __init__(self, database: Database, config: Config) -> None:
         self._database = database
         self._reader = IndexReader(config.index_dir)
-        self._embedder: Embedder | None = None
-        self._loading = threading.Lock()
+        self._embedder = ChosenEmbedder(config)  # opened with the first search: half a second once, instead of at every start
         self._unreadable = False
 
     def search_index(self, request: SearchRequest) -> SearchResult:
@@ -45,7 +43,7 @@ class Search:
             raise ServiceError(ErrorCode.INTERNAL, "The file of the served index cannot be opened.", action=action)
         hits: list[SearchHit] = []
         if manifest is not None:
-            vector = self._open_embedder().embed([request.text])[0]
+            vector = self._embed(request.text)
             # A few more than asked for: some may have been removed from the table since.
             manifest, found = self._reader.search(vector, request.k + 20)
             hits = self._describe(found)[: request.k]
@@ -58,10 +56,18 @@ class Search:
             return question
         try:
             answers = golden.ask_questions(self._database, [question], embedder=self._open_embedder(), find=self._find)
-        except EmbeddingFailed as failure:
-            log.warning("question_not_embedded", question_id=question.question_id, detail=failure.detail)
+        except (EmbedderUnusable, EmbeddingFailed) as failure:
+            log.warning("question_not_embedded", question_id=question.question_id, detail=str(failure))
             return question
         return question.model_copy(update={"answer": answers[0]})
+
+    def _embed(self, text: str) -> NDArray[np.float32]:
+        try:
+            vector: NDArray[np.float32] = self._open_embedder().embed([text])[0]
+        except (EmbedderUnusable, EmbeddingFailed) as failure:
+            action = "Look at Embedding in Settings; the index itself is as it was."
+            raise ServiceError(ErrorCode.INTERNAL, f"The question could not be embedded: {failure}", action=action) from failure
+        return vector
 
     def _find(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         return self._reader.search(vector, k)[1]
@@ -104,11 +110,8 @@ class Search:
         ]
 
     def _open_embedder(self) -> Embedder:
-        # Loaded with the first search: half a second once, instead of at every start.
-        with self._loading:
-            if self._embedder is None:
-                self._embedder = open_embedder()
-            return self._embedder
+        with self._database.read() as connection:
+            return self._embedder.get(connection)
 
 
 def _reading(manifest: Manifest, unindexed: int) -> IndexReading:

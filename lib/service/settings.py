@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.model import utc_now
+from lib.contract.operations import Reason
 from lib.contract.settings import SETTINGS, SettingChange, SettingReading, SettingsReading
 from lib.service import gate
-from lib.service.errors import ServiceError
+from lib.service.errors import GateRefused, ServiceError
 from lib.service.storage import settings as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
@@ -29,6 +30,8 @@ def put_setting(database: Database, name: str, change: SettingChange, *, actor: 
         stands = next(reading for reading in rows.list_settings(connection) if reading.name == name)
         decision = gate.decide_setting(stands, expected=change.expected)
         if decision.allowed:
+            decision = gate.decide_embedder(connection, name, change.value)
+        if decision.allowed:
             rows.put_setting(connection, name, change.value, by=actor, now=utc_now())
         record_action(
             connection,
@@ -41,6 +44,8 @@ def put_setting(database: Database, name: str, change: SettingChange, *, actor: 
             request_id=request_id,
         )
         now_is = next(reading for reading in rows.list_settings(connection) if reading.name == name)
+    if decision.reason_code is Reason.NEEDS_REEMBEDDING:
+        raise GateRefused(decision)
     if not decision.allowed:
         raise ServiceError(ErrorCode.CHANGED_MEANWHILE, decision.reason_text, gate=decision)
     return now_is

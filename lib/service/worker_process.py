@@ -16,19 +16,18 @@ class EmbeddingProcess:
     """Claims items and turns them into vectors. Carries no engine."""
 
     def __init__(self, config: Config, worker_id: str, parent: int | None = None) -> None:
-        self._database = Database(config.url)
+        self._database, self._config = Database(config.url), config
         self.heart = Heart(self._database, worker_id=worker_id, role=WorkerRole.EMBEDDING, parent=parent, on_beat=self._beat)
         self._renew: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Until SIGTERM, or its place or parent is gone."""
         self.heart.start()
-        from lib.service.embedders import open_embedder
         from lib.service.workers import EmbeddingWorker
 
-        embedder = open_embedder()
-        self.heart.say(Actual.IDLE, embedder=embedder.name)
-        worker = EmbeddingWorker(self._database, embedder, self.heart)
+        worker = EmbeddingWorker(self._database, self._config, self.heart)
+        if worker.open_embedder():
+            self.heart.say(Actual.IDLE)
         self._renew = worker.renew
         try:
             worker.run()

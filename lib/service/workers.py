@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
+from datetime import timedelta
 from uuid import uuid4
 
 import structlog
@@ -13,10 +14,13 @@ from sqlalchemy.exc import OperationalError
 from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate
-from lib.contract.states import Actual, Desired, FailureCause, WorkerRole
+from lib.contract.queue import CAUSES
+from lib.contract.states import Actual, Desired, WorkerRole
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 from lib.service import gate
-from lib.service.embedders import Embedder, EmbeddingFailed
+from lib.service.batches import Outcome, embed_batch
+from lib.service.config import Config
+from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed
 from lib.service.errors import GateRefused, ServiceError, is_disk_full
 from lib.service.heart import Heart
 from lib.service.storage import items
@@ -34,6 +38,9 @@ RATE_WINDOW_SECONDS = 60.0
 #: A retryable failure waits this long, doubled with each attempt, before the item may be claimed again.
 BACKOFF_SECONDS = 2.0
 BACKOFF_MAX_SECONDS = 300.0
+#: An embedder in trouble is left alone this long, doubled each time, unless it says itself how long.
+REST_SECONDS = 1.0
+REST_MAX_SECONDS = 30.0
 STORE_AGAIN_SECONDS = 3.0
 WHY_NOT_STORED = {True: "the disk is full", False: "the database does not answer"}
 
@@ -41,8 +48,10 @@ WHY_NOT_STORED = {True: "the disk is full", False: "the database does not answer
 class EmbeddingWorker:
     """The loop of one embedding worker."""
 
-    def __init__(self, database: Database, embedder: Embedder, heart: Heart) -> None:
-        self._database, self._embedder, self._heart = database, embedder, heart
+    def __init__(self, database: Database, config: Config, heart: Heart) -> None:
+        self._database, self._heart = database, heart
+        self._embedder = ChosenEmbedder(config)
+        self._troubles, self._rests_until, self._resting = 0, 0.0, ""
         self._lease_id: str | None = None
         self._lease_seconds = 60.0
         self._settled: deque[tuple[float, int]] = deque()
@@ -77,19 +86,36 @@ class EmbeddingWorker:
         if self._heart.is_held():
             self._heart.say(Actual.PAUSED, "standing still for a job")
             return False
-        lease_id, batch = self._claim()
+        if time.monotonic() < self._rests_until:
+            self._heart.say(Actual.IDLE, self._resting)
+            return False
+        embedder = self.open_embedder()
+        if embedder is None:
+            return False
+        lease_id, batch = self._claim(embedder.fingerprint)
         if not batch:
             self._heart.say(Actual.IDLE)
             return False
         self._lease_id = lease_id
         try:
             self._heart.say(Actual.BUSY, f"embedding {len(batch):,} rows")
-            self._embed(lease_id, batch)
+            self._embed(lease_id, batch, embedder)
         finally:
             self._lease_id = None
         return True
 
-    def _claim(self) -> tuple[str, list[ClaimedItem]]:
+    def open_embedder(self) -> Embedder | None:
+        """The embedder the settings choose now; None, and why is said, when it cannot be opened."""
+        try:
+            with self._database.read() as connection:
+                embedder = self._embedder.get(connection)
+        except EmbedderUnusable as error:
+            self._heart.say(Actual.IDLE, f"cannot embed: {error}")
+            return None
+        self._heart.say_embedder(embedder.name)
+        return embedder
+
+    def _claim(self, fingerprint: str) -> tuple[str, list[ClaimedItem]]:
         lease_id, now = uuid4().hex, utc_now().timestamp()
         with self._database.read() as connection:  # an idle worker takes the writer's lock from nobody
             if items.oldest_pending_at(connection) is None and not items.has_lapsed(connection, now):
@@ -102,78 +128,71 @@ class EmbeddingWorker:
                 connection,
                 lease_id=lease_id,
                 worker_id=self._heart.worker_id,
-                fingerprint=self._embedder.fingerprint,
+                fingerprint=fingerprint,
                 limit=int(get_setting(connection, "embedding.batch_size")),
                 now=now,
                 lease_seconds=self._lease_seconds,
             )
 
-    def _embed(self, lease_id: str, batch: list[ClaimedItem]) -> None:
-        todo = [item for item in batch if not item.cached]
-        good = [item for item in batch if item.cached]
-        vectors: list[tuple[bytes, bytes]] = []
-        while todo:
-            try:
-                embedded = self._embedder.embed([item.text for item in todo])
-            except EmbeddingFailed as failure:
-                todo = self._give_up(lease_id, todo, failure)
-                continue
-            except Exception as error:  # noqa: BLE001 - an embedder's own bug must not stop the worker
-                todo = self._give_up(lease_id, todo, unexpected_failure(error))
-                continue
-            vectors = [(item.content_hash, row.tobytes()) for item, row in zip(todo, embedded, strict=True)]
-            good += todo
-            break
-        self._settle(lease_id, good, vectors, failed=len(batch) - len(good))
+    def _embed(self, lease_id: str, batch: list[ClaimedItem], embedder: Embedder) -> None:
+        outcome = embed_batch(embedder, batch)
+        if outcome.failed:
+            self._put_aside(lease_id, outcome.failed)
+        self._settle(lease_id, outcome, embedder)
+        self._rest(outcome.trouble)
 
-    def _give_up(self, lease_id: str, todo: list[ClaimedItem], failure: EmbeddingFailed) -> list[ClaimedItem]:
-        """Put aside the text that is to blame, or the whole batch when none is; answers what is still worth trying."""
-        blamed = todo if failure.position is None else [todo[failure.position]]
+    def _put_aside(self, lease_id: str, failed: list[tuple[ClaimedItem, EmbeddingFailed]]) -> None:
+        """Each failed row waits for its next attempt, or fails for good."""
         now = utc_now().timestamp()
         with self._database.write() as connection:
             max_attempts = int(get_setting(connection, "embedding.max_attempts"))
-            for item in blamed:
+            final, again = [], []
+            for item, failure in failed:
+                told = (item.entry_id, failure.cause, failure.detail)
                 if failure.retryable and item.attempts < max_attempts:
-                    wait = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** (item.attempts - 1))
-                    items.retry_item(
-                        connection,
-                        lease_id=lease_id,
-                        entry_id=item.entry_id,
-                        cause=failure.cause,
-                        error=failure.detail,
-                        available_at=now + wait,
-                    )
+                    again.append((*told, now + max(_backoff(item.attempts), failure.retry_after_seconds or 0.0)))
                 else:
-                    items.fail_item(
-                        connection, lease_id=lease_id, entry_id=item.entry_id, cause=failure.cause, error=failure.detail, now=now
-                    )
-        log.warning("embedding_failed", cause=failure.cause, rows=len(blamed), detail=failure.detail)
-        put_aside = {item.entry_id for item in blamed}
-        return [item for item in todo if item.entry_id not in put_aside]
+                    final.append(told)
+            items.fail_items(connection, lease_id=lease_id, failed=final, now=now)
+            items.return_items(connection, lease_id=lease_id, returned=again)
+        for cause, count in Counter(failure.cause for _, failure in failed).items():
+            detail = next(failure.detail for _, failure in failed if failure.cause is cause)
+            log.warning("embedding_failed", cause=cause, rows=count, detail=detail)
 
-    def _settle(self, lease_id: str, good: list[ClaimedItem], vectors: list[tuple[bytes, bytes]], *, failed: int) -> None:
+    def _rest(self, trouble: EmbeddingFailed | None) -> None:
+        """When the embedder itself is in trouble, the next batch would only spend its rows' attempts: wait, longer each time."""
+        if trouble is None:
+            self._troubles = 0
+            return
+        self._troubles += 1
+        seconds = trouble.retry_after_seconds or min(REST_MAX_SECONDS, REST_SECONDS * 2 ** (self._troubles - 1))
+        self._rests_until = time.monotonic() + seconds
+        at = (utc_now() + timedelta(seconds=seconds)).strftime("%H:%M:%S UTC")
+        self._resting = f"waits until {at}: {CAUSES[trouble.cause][0].rstrip('.').lower()}"
+
+    def _settle(self, lease_id: str, outcome: Outcome, embedder: Embedder) -> None:
         """Store the batch. On a full disk it is held on to until there is space: no more rows are taken, no attempt is spent."""
         while True:
             try:
-                return self._write_settled(lease_id, good, vectors, failed=failed)
+                return self._write_settled(lease_id, outcome, embedder)
             except OperationalError as error:
-                log.error("batch_not_stored", rows=len(good), error=str(error))
-                self._heart.say(Actual.BUSY, f"waiting to store {len(good):,} rows: {WHY_NOT_STORED[is_disk_full(error)]}")
+                log.error("batch_not_stored", rows=len(outcome.good), error=str(error))
+                self._heart.say(Actual.BUSY, f"waiting to store {len(outcome.good):,} rows: {WHY_NOT_STORED[is_disk_full(error)]}")
                 if self._heart.gone.wait(STORE_AGAIN_SECONDS):
                     raise
 
-    def _write_settled(self, lease_id: str, good: list[ClaimedItem], vectors: list[tuple[bytes, bytes]], *, failed: int) -> None:
+    def _write_settled(self, lease_id: str, outcome: Outcome, embedder: Embedder) -> None:
         with self._database.write() as connection:
-            items.store_vectors(connection, self._embedder.fingerprint, vectors)
+            items.store_vectors(connection, embedder.fingerprint, outcome.vectors)
             settled = items.settle_items(
                 connection,
                 lease_id=lease_id,
-                hashes={item.entry_id: item.content_hash for item in good},
-                fingerprint=self._embedder.fingerprint,
+                hashes={item.entry_id: item.content_hash for item in outcome.good},
+                fingerprint=embedder.fingerprint,
                 revision=next_revision(connection),
                 now=utc_now().timestamp(),
             )
-            rows.add_processed(connection, worker_id=self._heart.worker_id, processed=settled, failed=failed)
+            rows.add_processed(connection, worker_id=self._heart.worker_id, processed=settled, failed=len(outcome.failed))
         self._settled.append((time.monotonic(), settled))
 
     def _rate(self) -> float | None:
@@ -186,9 +205,8 @@ class EmbeddingWorker:
         return sum(count for _, count in self._settled) / span
 
 
-def unexpected_failure(error: Exception) -> EmbeddingFailed:
-    """Any other error of an embedder, as a cause people can read."""
-    return EmbeddingFailed(FailureCause.UNEXPECTED, f"{type(error).__name__}: {error}", retryable=True)
+def _backoff(attempts: int) -> float:
+    return float(min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** (attempts - 1)))
 
 
 def read_workers(connection: Connection) -> WorkersReading:

@@ -7,7 +7,7 @@ import pytest
 from lib.contract.model import utc_now
 from lib.contract.settings import SETTINGS, Setting, SettingReading, SettingsReading
 
-NUMBERS = [setting for setting in SETTINGS.values() if not setting.choices]
+NUMBERS = [setting for setting in SETTINGS.values() if not setting.choices and not setting.pattern]
 CHOICES = [setting for setting in SETTINGS.values() if setting.choices]
 
 

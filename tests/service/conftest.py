@@ -26,7 +26,7 @@ from tests.service.works import FakeEmbedder, Works
 def embedder(monkeypatch: pytest.MonkeyPatch) -> FakeEmbedder:
     """Small and quick, and the one the service opens."""
     fake = FakeEmbedder()
-    monkeypatch.setitem(embedders._OPENERS, embedders.DEFAULT, lambda: fake)
+    monkeypatch.setitem(embedders._OPENERS, embedders.DEFAULT, lambda *_: fake)
     return fake
 
 

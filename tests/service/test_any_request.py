@@ -50,7 +50,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
         TestClient(app, base_url="http://localhost", headers={"Authorization": f"Bearer {TOKEN}"}, raise_server_exceptions=False) as client,
     ):
         fake = FakeEmbedder()
-        patch.setitem(embedders._OPENERS, embedders.DEFAULT, lambda: fake)
+        patch.setitem(embedders._OPENERS, embedders.DEFAULT, lambda *_: fake)
         yield client
 
 

@@ -151,8 +151,8 @@ def fail(database: Database, road: Road, *keys: str, cause: FailureCause = Failu
         names = {row.entry_id: row.key for row in connection.execute(sa.select(schema.entries.c.entry_id, schema.entries.c.key))}
         failed = [item.entry_id for item in claimed if names[item.entry_id] in keys]
         now = utc_now().timestamp()
-        for entry_id in failed:
-            assert items.fail_item(connection, lease_id="fails", entry_id=entry_id, cause=cause, error="raw words", now=now)
+        told = [(entry_id, cause, "raw words") for entry_id in failed]
+        assert items.fail_items(connection, lease_id="fails", failed=told, now=now) == len(failed)
         items.release_lapsed(connection, now=now, max_attempts=99, of_worker="worker of fails")
     return failed
 

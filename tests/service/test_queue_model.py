@@ -147,12 +147,13 @@ class QueueMachine(RuleBasedStateMachine):
         key = self._key_of(first.entry_id)
         item = self.model[key].item if key in self.model else None
         still_held = item is not None and item.lease == lease_id
-        about: dict[str, Any] = {"lease_id": lease_id, "entry_id": first.entry_id, "cause": FailureCause.QUOTA, "error": "slow down"}
+        told = (first.entry_id, FailureCause.QUOTA, "slow down")
         with self.database.write() as connection:
             if final:
-                assert items.fail_item(connection, now=self.now, **about) is still_held
+                moved = items.fail_items(connection, lease_id=lease_id, failed=[told], now=self.now)
             else:
-                assert items.retry_item(connection, available_at=self.now, **about) is still_held
+                moved = items.return_items(connection, lease_id=lease_id, returned=[(*told, self.now)])
+        assert moved == still_held
         if item is not None and still_held:
             item.state, item.lease = ("failed" if final else "pending"), None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lib.contract.settings import SETTINGS
-from tests.service.road import Road
+from tests.service.road import Road, sheet
 
 
 def put(road: Road, name: str, value: Any, **more: Any) -> Any:
@@ -25,8 +25,10 @@ def test_every_setting_begins_with_its_default_and_nobody_s_name(road: Road) -> 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_takes_its_bounds_and_refuses_what_lies_beyond(road: Road, name: str) -> None:
     setting = SETTINGS[name]
-    good = setting.choices or (setting.minimum, setting.maximum)
-    bad = ("nonsense", 7) if setting.choices else ((setting.minimum or 0) - 1, (setting.maximum or 0) + 1, "7", 10**30)
+    good = setting.choices or ((setting.default,) if setting.pattern else (setting.minimum, setting.maximum))
+    bad: tuple[Any, ...] = ((setting.minimum or 0) - 1, (setting.maximum or 0) + 1, "7", 10**30)
+    if setting.choices or setting.pattern:
+        bad = ("non sense", 7)
     for value in good:
         answer = put(road, name, value)
         assert (answer.status_code, answer.json()["value"], answer.json()["default"]) == (200, value, setting.default)
@@ -72,3 +74,14 @@ def test_of_many_who_saw_the_same_value_one_may_change_it(road: Road) -> None:
 
 def test_an_unknown_setting_is_not_found(road: Road) -> None:
     assert put(road, "export.everything", 1).json()["code"] == "not_found"
+
+
+def test_the_model_cannot_change_under_the_vectors_it_made(road: Road) -> None:
+    put(road, "embedding.model", "bge-m3")
+    road.fill(sheet(1))
+    answer = put(road, "embedding.embedder", "openai")
+    assert (answer.status_code, answer.json()["gate"]["reason_code"]) == (409, "needs_reembedding")
+    assert put(road, "embedding.model", "bge-small").status_code == 200, "that of the other embedder may be prepared"
+    assert put(road, "embedding.embedder", "wordllama").status_code == 200
+    audited = road.get("/api/audit")["items"]
+    assert "refused: needs_reembedding" in {action["outcome"] for action in audited}

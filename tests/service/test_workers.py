@@ -14,6 +14,7 @@ from lib.contract.workers import STALE_AFTER_SECONDS
 from lib.service.embedders import EmbeddingFailed
 from lib.service.storage import schema
 from lib.service.storage.database import Database
+from lib.service.storage.settings import put_setting
 from tests.service.road import Road, csv_of, sheet
 from tests.service.works import FakeEmbedder, Works
 
@@ -30,7 +31,8 @@ def workers(road: Road) -> dict[str, dict[str, Any]]:
 @pytest.mark.feature("W1")
 def test_what_people_want_and_what_a_worker_does_are_two_things(road: Road, works: Works) -> None:
     heart = works.heart()
-    heart.say(Actual.BUSY, "embedding 7 rows", embedder="fake-16")
+    heart.say(Actual.BUSY, "embedding 7 rows")
+    heart.say_embedder("fake-16")
     heart.beat()
     wish(road, "pause")
     worker = workers(road)["embedding-1"]
@@ -202,10 +204,12 @@ def test_equal_texts_share_one_vector(road: Road) -> None:
 
 
 @pytest.mark.feature("W6")
-def test_what_a_silent_worker_held_is_taken_up_by_another_when_its_lease_lapses(road: Road, works: Works, database: Database) -> None:
+def test_what_a_silent_worker_held_is_taken_up_by_another_when_its_lease_lapses(
+    road: Road, works: Works, embedder: FakeEmbedder, database: Database
+) -> None:
     road.import_sheet(sheet(1))
     silent, other = works.worker("embedding-1"), works.worker("embedding-2")
-    silent._claim()
+    silent._claim(embedder.fingerprint)
     assert not other._turn(), "the lease is good"
     with database.write() as connection:
         connection.execute(sa.update(schema.items).values(lease_expires_at=utc_now() - timedelta(seconds=1)))
@@ -213,12 +217,14 @@ def test_what_a_silent_worker_held_is_taken_up_by_another_when_its_lease_lapses(
     assert road.queue()["embedded"] == 1
 
 
-def test_the_settings_of_batch_and_lease_are_obeyed_at_the_next_claim(road: Road, works: Works, database: Database) -> None:
+def test_the_settings_of_batch_and_lease_are_obeyed_at_the_next_claim(
+    road: Road, works: Works, embedder: FakeEmbedder, database: Database
+) -> None:
     road.import_sheet(sheet(*range(5)))
     road.api.put("/api/settings/embedding.batch_size", json={"value": 3})
     road.api.put("/api/settings/embedding.lease_seconds", json={"value": 500})
     worker = works.worker()
-    lease_id, batch = worker._claim()
+    lease_id, batch = worker._claim(embedder.fingerprint)
     assert len(batch) == 3
     with database.read() as connection:
         expires = connection.execute(
@@ -234,3 +240,35 @@ def test_the_settings_of_batch_and_lease_are_obeyed_at_the_next_claim(road: Road
             connection.execute(sa.select(schema.items.c.lease_expires_at).where(schema.items.c.lease_id == lease_id)).scalars().first()
             > utc_now()
         )
+
+
+def test_a_worker_leaves_an_embedder_in_trouble_alone_and_says_until_when(road: Road, works: Works, embedder: FakeEmbedder) -> None:
+    road.import_sheet(sheet(1, 2, 3))
+    road.api.put("/api/settings/embedding.batch_size", json={"value": 1})
+
+    def refuse() -> None:
+        raise EmbeddingFailed(FailureCause.QUOTA, "HTTP 429: slow down", retryable=True, retry_after_seconds=120)
+
+    embedder.before = refuse
+    worker = works.worker()
+    assert worker._turn()
+    assert not worker._turn(), "two rows could be claimed, and would only lose an attempt"
+    worker._heart.beat()
+    assert workers(road)["embedding-1"]["doing"].endswith("the embedding service asked to slow down")
+    with works.database.read() as connection:
+        waits = connection.execute(sa.select(schema.items).where(schema.items.c.attempts == 1)).one()
+    assert 110 < (waits.available_at - utc_now()).total_seconds() <= 120, "what the provider asked for outranks our own patience"
+    embedder.before = lambda: None
+    worker._rests_until = 0
+    assert worker._turn()
+
+
+def test_a_worker_whose_embedder_cannot_be_opened_claims_nothing_and_says_why(road: Road, works: Works) -> None:
+    road.import_sheet(sheet(1))
+    with works.database.write() as connection:
+        put_setting(connection, "embedding.embedder", "gpt", by="ann", now=utc_now())
+    worker = works.worker()
+    assert not worker._turn()
+    worker._heart.beat()
+    assert "no embedder called 'gpt'" in workers(road)["embedding-1"]["doing"]
+    assert road.queue()["pending"] == 1

@@ -36,7 +36,7 @@ OPERATIONS: dict[Operation, Callable[[JobContext], dict[str, Any]]] = {
 class FakeEmbedder:
     """Texts that share words get vectors that are near. Keeps what it was asked; fails where it is told to."""
 
-    name, fingerprint, dimension = "fake-16", "f" * 16, DIMENSION
+    name, fingerprint, dimension, batch_texts = "fake-16", "f" * 16, DIMENSION, 8192
 
     def __init__(self) -> None:
         self.embedded: list[str] = []
@@ -106,7 +106,7 @@ class Works:
         return heart
 
     def worker(self, worker_id: str = "embedding-1") -> EmbeddingWorker:
-        return EmbeddingWorker(self.database, self.embedder, self.heart(worker_id))
+        return EmbeddingWorker(self.database, self.config, self.heart(worker_id))
 
     def embed(self, worker_id: str = "embedding-1") -> list[str]:
         """One worker works until it finds nothing more to claim; the texts that were embedded."""

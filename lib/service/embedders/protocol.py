@@ -33,6 +33,10 @@ class Embedder(Protocol):
     def dimension(self) -> int:
         """Components of one vector."""
 
+    @property
+    def batch_texts(self) -> int:
+        """How many texts are worth embedding at once; a failure costs at most so many again."""
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One vector per text, in order: float32 [n, dimension], C-contiguous, finite, unit norm. EmbeddingFailed otherwise."""
 
@@ -42,15 +46,29 @@ class EmbedderUnusable(Exception):
 
 
 class EmbeddingFailed(Exception):
-    """No vectors for this batch. ``position`` is the text that is to blame; None when the whole batch is."""
+    """No vectors for this batch. ``position`` is the text that is to blame; None when it is nobody's fault in particular,
+    or, when ``divisible``, that of some text or other: parts of the batch may do better. ``retry_after_seconds``: what
+    the provider asked for.
+    """
 
-    def __init__(self, cause: FailureCause, detail: str, *, retryable: bool, position: int | None = None) -> None:
-        """Keep the parts: the worker decides by ``cause`` and ``retryable``, people read ``detail``."""
+    def __init__(
+        self,
+        cause: FailureCause,
+        detail: str,
+        *,
+        retryable: bool,
+        position: int | None = None,
+        divisible: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """Keep the parts: the worker decides by all but ``detail``, which people read."""
         super().__init__(detail)
         self.cause = cause
         self.detail = detail
         self.retryable = retryable
         self.position = position
+        self.divisible = divisible
+        self.retry_after_seconds = retry_after_seconds
 
 
 def fingerprint_of(*, provider: str, model: str, revision: str, dimension: int, normalisation: str) -> str:

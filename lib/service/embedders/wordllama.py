@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from lib.contract.states import FailureCause
 from lib.service.embedders.protocol import EmbedderUnusable, EmbeddingFailed, Vectors, fingerprint_of
+from lib.service.embedders.texts import empty_text, refuse_blank
 from lib.service.embedders.unit import to_unit
 
 # The tokenizer's own threads would fight with the other workers for the cores; it reads this at every call.
@@ -29,6 +30,8 @@ _WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
 _TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 _TENSOR = "embedding.weight"
 
+#: No batch of the queue is larger, so each is one call.
+BATCH_TEXTS = 8192
 _BLOCK_TEXTS = 512
 _GATHER_TOKENS = 16_384  #: rows of the table copied at once: 16 MiB at 256 components
 
@@ -47,6 +50,7 @@ class WordLlamaEmbedder:
         self._tokenizer.no_truncation()
         self._table = table
         self.dimension = int(table.shape[1])
+        self.batch_texts = BATCH_TEXTS
         self.name = f"wordllama-{self.dimension}"
         self.fingerprint = fingerprint_of(
             provider="wordllama", model=_MODEL, revision=revision, dimension=self.dimension, normalisation="l2"
@@ -54,7 +58,7 @@ class WordLlamaEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See ``Embedder.embed``. A text with nothing in it is EmbeddingFailed(EMPTY_TEXT) at its position; no text is too long."""
-        _refuse_blank(texts)
+        refuse_blank(texts)
         sums = np.empty((len(texts), self.dimension), np.float32)
         for start in range(0, len(texts), _BLOCK_TEXTS):
             block = list(texts[start : start + _BLOCK_TEXTS])
@@ -69,7 +73,7 @@ class WordLlamaEmbedder:
         tokens = [np.asarray(encoding.ids, np.int64) for encoding in encodings]
         for position, ids in enumerate(tokens, start):
             if not ids.size:
-                raise _empty_text(position)
+                raise empty_text(position)
         return tokens
 
     def _sum_tokens(self, tokens: list[NDArray[np.int64]]) -> Vectors:
@@ -140,16 +144,6 @@ def _prove(embedder: WordLlamaEmbedder, home: Path) -> None:
             f"The wordllama files in {home} failed the self-test: a known text got {np.round(start, 5).tolist()}, "
             f"not {list(_KNOWN_START)}. Install the wordllama version that requirements.txt names."
         )
-
-
-def _refuse_blank(texts: Sequence[str]) -> None:
-    for position, text in enumerate(texts):
-        if not text.strip():
-            raise _empty_text(position)
-
-
-def _empty_text(position: int) -> EmbeddingFailed:
-    return EmbeddingFailed(FailureCause.EMPTY_TEXT, f"Text {position} has nothing to embed.", retryable=False, position=position)
 
 
 def _unreadable_text(block: list[str], start: int) -> EmbeddingFailed:

@@ -11,7 +11,7 @@ from lib.contract.imports import HELD_REMOVALS_ABOVE, HELD_REMOVALS_RATIO, Colum
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.states import Change, ImportMode, PlanState
-from lib.service.embedders import open_embedder
+from lib.service.embedders import current_embedder
 from lib.service.operations.comparison import Comparison
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
@@ -127,8 +127,9 @@ def _finish_plan(
     held = counts.removed if counts.removed > HELD_REMOVALS_ABOVE and counts.removed > HELD_REMOVALS_RATIO * table_size else 0
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    fingerprint = current_embedder(context.database, context.config).fingerprint
     with context.write() as connection:
-        to_embed = plans.count_to_embed(connection, plan_id, open_embedder().fingerprint)
+        to_embed = plans.count_to_embed(connection, plan_id, fingerprint)
         plans.update_plan(
             connection,
             plan_id,
@@ -167,7 +168,7 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
         return _result(plan, plan.applied)
     _check_source(context, plan)
     with context.hold_workers("while an import is applied"):
-        applied = _commit(context, plan, open_embedder().fingerprint)
+        applied = _commit(context, plan, current_embedder(context.database, context.config).fingerprint)
     context.say(
         f"applied: {applied['new']:,} new, {applied['changed']:,} changed, {applied['removed']:,} removed; "
         f"{applied['to_embed']:,} to embed, {applied['from_cache']:,} vectors known already"

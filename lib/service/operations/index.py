@@ -8,7 +8,7 @@ from typing import Any
 from lib.contract.jobs import JobFailure
 from lib.contract.states import AnswerChange
 from lib.service import golden
-from lib.service.embedders import Embedder, EmbeddingFailed, open_embedder
+from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder
 from lib.service.index.build import build_index, update_index
 from lib.service.index.factory import choose_factory
 from lib.service.index.generations import Generations, Superseded
@@ -50,10 +50,9 @@ def ask_golden_questions(context: JobContext) -> dict[str, Any]:
         return {}
     reader = IndexReader(context.config.index_dir)
     try:
-        answers = golden.ask_questions(
-            context.database, questions, embedder=open_embedder(), find=lambda vector, k: reader.search(vector, k)[1]
-        )
-    except (EmbeddingFailed, IndexUnreadable, ValueError) as error:
+        embedder = current_embedder(context.database, context.config)
+        answers = golden.ask_questions(context.database, questions, embedder=embedder, find=lambda vector, k: reader.search(vector, k)[1])
+    except (EmbedderUnusable, EmbeddingFailed, IndexUnreadable, ValueError) as error:
         context.say(f"the golden questions were not asked: {error}", level="warning")
         return {}
     run = golden.keep_run(context.database, published, context.job.job_id, answers)
@@ -71,7 +70,7 @@ def _say_regressions(context: JobContext, run_id: str) -> int:
 
 
 def _refresh(context: JobContext) -> dict[str, Any]:
-    generations, embedder = Generations(context.config.index_dir), open_embedder()
+    generations, embedder = Generations(context.config.index_dir), current_embedder(context.database, context.config)
     served = generations.current()
     if served is None or served.fingerprint != embedder.fingerprint:
         return _rebuild(context)
@@ -99,7 +98,7 @@ def _refresh(context: JobContext) -> dict[str, Any]:
 
 
 def _rebuild(context: JobContext) -> dict[str, Any]:
-    generations, embedder = Generations(context.config.index_dir), open_embedder()
+    generations, embedder = Generations(context.config.index_dir), current_embedder(context.database, context.config)
     if done := generations.published_by(context.job.job_id):  # died between publishing and the checkpoint
         return _result(done)
     with context.database.read() as connection:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
-from lib.service.embedders import open_embedder
+from lib.service.embedders import current_embedder
 from lib.service.operations.runner import Fenced, JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.storage import changes, jobs
@@ -27,7 +27,7 @@ def _undo(context: JobContext, import_job_id: str) -> dict[str, Any]:
     if imported.result.get("undone_by") == context.job.job_id:  # died between the commit and the checkpoint
         did: dict[str, Any] = imported.result["undone"]
         return did
-    fingerprint = open_embedder().fingerprint
+    fingerprint = current_embedder(context.database, context.config).fingerprint
     with context.hold_workers("while an import is undone"):
         context.tell("putting back", 0, sum(int(imported.result.get(change, 0)) for change in ("new", "changed", "removed")))
         with context.database.write() as connection:

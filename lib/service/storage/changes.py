@@ -122,9 +122,7 @@ _OUTCOMES = (
 )
 
 
-def list_undo_rows(
-    connection: Connection, import_job_id: str, *, outcome: UndoOutcome | None, after: int, limit: int
-) -> list[sa.Row[Any]]:
+def list_undo_rows(connection: Connection, import_job_id: str, *, outcome: UndoOutcome | None, after: int, limit: int) -> list[sa.Row[Any]]:
     """(entry_id, key, change, outcome) in the order of entry ids; only those of one outcome if it is given."""
     wanted = " AND outcome = :outcome" if outcome else ""
     statement = f"SELECT * FROM ({_OUTCOMES}) d WHERE entry_id > :after{wanted} ORDER BY entry_id LIMIT :limit"  # noqa: S608

@@ -94,28 +94,34 @@ def settle_items(connection: Connection, *, lease_id: str, hashes: dict[int, byt
     return len(done)
 
 
-def fail_item(connection: Connection, *, lease_id: str, entry_id: int, cause: FailureCause, error: str, now: float) -> bool:
-    """Take one item out of a lease as failed; False when the lease no longer holds it."""
+def fail_items(connection: Connection, *, lease_id: str, failed: Iterable[tuple[int, FailureCause, str]], now: float) -> int:
+    """Take (entry id, cause, error) out of a lease as failed; answers how many of them it still held."""
     statement = sa.text(
         "UPDATE items SET state = 'failed', lease_id = NULL, lease_expires_at = NULL, cause = :cause, error = :error, "
-        "failed_at = :now WHERE entry_id = :entry_id AND lease_id = :lease_id"
+        "failed_at = :at WHERE entry_id = :entry_id AND lease_id = :lease_id"
     )
-    parameters = {"cause": cause.value, "error": error[:2000], "now": now, "entry_id": entry_id, "lease_id": lease_id}
-    failed = connection.execute(statement, parameters).rowcount
-    add_to_counters(connection, leased=-failed, failed=failed)
-    return bool(failed)
+    done = _each(connection, statement, lease_id, ((*each, now) for each in failed))
+    add_to_counters(connection, leased=-done, failed=done)
+    return done
 
 
-def retry_item(connection: Connection, *, lease_id: str, entry_id: int, cause: FailureCause, error: str, available_at: float) -> bool:
-    """Put one item back with the reason its attempt failed; False when the lease no longer holds it."""
+def return_items(connection: Connection, *, lease_id: str, returned: Iterable[tuple[int, FailureCause, str, float]]) -> int:
+    """Put (entry id, cause, error, available at) back with the reason the attempt failed; answers how many the lease still held."""
     statement = sa.text(
         "UPDATE items SET state = 'pending', lease_id = NULL, leased_by = NULL, lease_expires_at = NULL, cause = :cause, "
         "error = :error, available_at = :at WHERE entry_id = :entry_id AND lease_id = :lease_id"
     )
-    parameters = {"cause": cause.value, "error": error[:2000], "at": available_at, "entry_id": entry_id, "lease_id": lease_id}
-    returned = connection.execute(statement, parameters).rowcount
-    add_to_counters(connection, leased=-returned, pending=returned)
-    return bool(returned)
+    done = _each(connection, statement, lease_id, returned)
+    add_to_counters(connection, leased=-done, pending=done)
+    return done
+
+
+def _each(connection: Connection, statement: sa.TextClause, lease_id: str, rows: Iterable[tuple[int, FailureCause, str, float]]) -> int:
+    parameters = [
+        {"entry_id": entry_id, "cause": cause.value, "error": error[:2000], "at": at, "lease_id": lease_id}
+        for entry_id, cause, error, at in rows
+    ]
+    return connection.execute(statement, parameters).rowcount if parameters else 0
 
 
 def release_lapsed(connection: Connection, *, now: float, max_attempts: int, of_worker: str | None = None) -> tuple[int, int]:

@@ -32,6 +32,11 @@ def get_setting(connection: Connection, name: str) -> SettingValue:
     return SETTINGS[name].default if found is None else found
 
 
+def get_values(connection: Connection) -> dict[str, SettingValue]:
+    """The value of every declared setting by name."""
+    return {setting.name: setting.value for setting in list_settings(connection)}
+
+
 def put_setting(connection: Connection, name: str, value: SettingValue, *, by: str, now: datetime) -> None:
     """Store a checked value."""
     row = {"value": value, "changed_by": by, "changed_at": now}

@@ -79,6 +79,8 @@ def _ask_value(setting: Setting, stands: SettingValue) -> Answer:
         value: SettingValue = st.radio(
             setting.title, setting.choices, index=setting.choices.index(str(stands)), key="dialog_value", horizontal=True
         )
+    elif setting.pattern:
+        value = st.text_input(setting.title, str(stands), key="dialog_value", autocomplete="off", live=True).strip()
     else:
         value = int(
             st.number_input(

@@ -29,8 +29,8 @@ def refuse(event, args):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
         raise RuntimeError(f"network: {event} {args}")
 sys.addaudithook(refuse)
-from lib.service.embedders import open_embedder
-assert open_embedder().embed(["offline"]).shape == (1, 256)
+from lib.service.embedders.wordllama import open_wordllama
+assert open_wordllama().embed(["offline"]).shape == (1, 256)
 assert not [name for name in sys.modules if name.split(".")[0] == "wordllama"]
 assert not logging.getLogger().handlers
 """
@@ -38,9 +38,9 @@ assert not logging.getLogger().handlers
 STOCK = """
 import sys, numpy as np, wordllama
 from pathlib import Path
-from lib.service.embedders import open_embedder
+from lib.service.embedders.wordllama import open_wordllama
 stock = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
-print(float(np.abs(stock.embed(sys.argv[1:], norm=True) - open_embedder().embed(sys.argv[1:])).max()))
+print(float(np.abs(stock.embed(sys.argv[1:], norm=True) - open_wordllama().embed(sys.argv[1:])).max()))
 """
 
 
@@ -92,7 +92,7 @@ def test_a_blank_text_is_refused_at_its_position(embedder, blank):
 
 
 def test_a_text_of_no_tokens_is_refused_as_empty(embedder, monkeypatch):
-    monkeypatch.setattr(wordllama, "_refuse_blank", lambda _: None)
+    monkeypatch.setattr(wordllama, "refuse_blank", lambda _: None)
     with pytest.raises(EmbeddingFailed) as caught:
         embedder.embed(["good"] * 513 + [""])
     assert (caught.value.cause, caught.value.position) == (FailureCause.EMPTY_TEXT, 513)
