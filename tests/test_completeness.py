@@ -69,6 +69,8 @@ ROUTES = {
     "DELETE /api/golden/{question_id}": "delete_golden_question",
     "GET /api/golden/comparison": "compare_golden_runs",
     "GET /api/snapshots": "list_snapshots",
+    "PUT /api/snapshots/{snapshot_id}": "change_snapshot",
+    "GET /api/snapshots/{snapshot_id}/file": "download_snapshot",
     "DELETE /api/snapshots/{snapshot_id}": "delete_snapshot",
     "GET /api/entries": "list_entries",
     "GET /api/settings": "list_settings",

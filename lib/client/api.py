@@ -15,6 +15,7 @@ from lib.client.errors import Unexpected
 from lib.client.index import IndexClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
+from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
 from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
 from lib.contract.audit import AuditPage
@@ -26,7 +27,6 @@ from lib.contract.imports import Plan, PlanStarted, PreviewRequest, SheetColumns
 from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
-from lib.contract.snapshots import SnapshotPage
 from lib.contract.states import Change, Desired, FailureCause
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
@@ -50,7 +50,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, IndexClient):
+class Client(OperationsClient, IndexClient, SnapshotsClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(
@@ -171,15 +171,7 @@ class Client(OperationsClient, IndexClient):
         """Give up on failed items."""
         return self.transport.post(FailureReport, "/api/queue/failures/discard", selection)
 
-    # Snapshots and entries
-
-    def list_snapshots(self) -> SnapshotPage:
-        """Saved copies of the index, newest first."""
-        return self.transport.get(SnapshotPage, "/api/snapshots")
-
-    def delete_snapshot(self, snapshot_id: str, typed_name: str) -> None:
-        """Remove a snapshot for good; Refused unless its name was typed."""
-        self.transport.send(Call("DELETE", path_of("/api/snapshots", snapshot_id), {"typed_name": typed_name}))
+    # Entries
 
     def list_entries(self, text: str | None = None, limit: int = LIMIT, cursor: str | None = None) -> EntryPage:
         """Entries of the table, optionally those whose key or text contains ``text``."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from lib.contract.model import Reading
+from lib.contract.model import Reading, Request
 
 
 class Snapshot(Reading):
@@ -25,10 +25,21 @@ class Snapshot(Reading):
     taken_by: str
     job_id: str
     automatic: bool = Field(description="a safety snapshot the service took by itself before something destructive")
+    pinned: bool = Field(False, description="kept until somebody deletes it, also when it is automatic")
+    bundle_sha256: str | None = Field(None, description="of the one file it is downloaded as")
+    bundle_bytes: int | None = Field(None, description="the size of that file")
+
+
+class SnapshotChange(Request):
+    """What to change of a snapshot; what is left out stays."""
+
+    name: str | None = Field(None, min_length=1, max_length=80)
+    note: str | None = Field(None, max_length=500)
+    pinned: bool | None = None
 
 
 class SnapshotPage(Reading):
-    """Snapshots, newest first. Automatic ones beyond ``kept`` are removed, oldest first."""
+    """Snapshots, newest first. Automatic ones beyond ``kept`` are removed, oldest first, unless they are pinned."""
 
     items: list[Snapshot]
     kept: int

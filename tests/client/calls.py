@@ -29,7 +29,7 @@ from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingReading, SettingsReading
-from lib.contract.snapshots import Snapshot, SnapshotPage
+from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import (
     Actual,
     Change,
@@ -140,6 +140,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     "list_intentions": (lambda c: c.list_intentions(), "GET", "/api/intentions", {}, IntentionPage(items=[INTENTION], taken_at=NOW)),
     "cancel_intention": (lambda c: c.cancel_intention("i/1"), "POST", "/api/intentions/i%2F1/cancel", {}, INTENTION),
     "list_snapshots": (lambda c: c.list_snapshots(), "GET", "/api/snapshots", {}, SnapshotPage(items=[SNAPSHOT], kept=5, taken_at=NOW)),
+    "change_snapshot": (lambda c: c.change_snapshot("s/1", SnapshotChange(pinned=True)), "PUT", "/api/snapshots/s%2F1", {}, SNAPSHOT),
     "get_job": (lambda c: c.get_job("j/1"), "GET", "/api/jobs/j%2F1", {}, JOB),
     "get_job_log": (lambda c: c.get_job_log("j"), "GET", "/api/jobs/j/log", {}, JobLog(job_id="j", lines=[])),
     "cancel_job": (lambda c: c.cancel_job("j"), "POST", "/api/jobs/j/cancel", {}, JOB),

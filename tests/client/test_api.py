@@ -137,6 +137,7 @@ def test_health_readiness_metrics_and_the_document(client: Client, script: Scrip
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
     tried |= {"delete_golden_question"}
+    tried |= {"download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}
     assert {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} == tried

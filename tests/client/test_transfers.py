@@ -139,6 +139,13 @@ def test_an_expired_export_leaves_no_file(client: Client, script: Script, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_snapshot_arrives_whole_and_its_link_is_on_the_site_the_browser_knows(client: Client, script: Script, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 4
+    script.on("GET", "/api/snapshots/s%2F1/file", body=data, headers={"Repr-Digest": digest_of(data)})
+    assert client.download_snapshot("s/1", tmp_path / "set.tar").read_bytes() == data
+    assert client.snapshot_link("s/1", "t", "") == "/api/snapshots/s%2F1/file?ticket=t"
+
+
 def test_a_link_carries_its_ticket_and_the_address_the_browser_knows(client: Client) -> None:
     assert export_path("e/1") == "/api/exports/e%2F1/file"
     assert client.export_link("e", "a+b/c=").startswith(f"{client.connection.base_url}/api/exports/e/file?ticket=a%2Bb%2Fc%3D")

@@ -209,6 +209,13 @@ class FakeClient(FakeOperations):
         self._note("list_snapshots")
         return SnapshotPage(items=self.snapshots, kept=5, taken_at=now())
 
+    def change_snapshot(self, snapshot_id: str, change: Any) -> Snapshot:
+        self._act("change_snapshot", snapshot_id, change)
+        return next(each for each in self.snapshots if each.snapshot_id == snapshot_id)
+
+    def snapshot_link(self, snapshot_id: str, ticket: str, base_url: str | None = None) -> str:
+        return f"{base_url or ''}/api/snapshots/{snapshot_id}/file?ticket={ticket}"
+
     def delete_snapshot(self, snapshot_id: str, typed_name: str) -> None:
         self._act("delete_snapshot", snapshot_id, typed_name)
 

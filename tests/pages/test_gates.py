@@ -128,6 +128,8 @@ ACTIONS = {
     "retry": ("Queue", "failed", "retry_all"),
     "discard": ("Queue", "failed", "discard_all"),
     "delete a snapshot": ("Index", "idle", f"delete_{takebacks.SNAPSHOT_ID}"),
+    "pin a snapshot": ("Index", "idle", f"pin_{takebacks.SNAPSHOT_ID}"),
+    "change a snapshot": ("Index", "idle", f"edit_{takebacks.SNAPSHOT_ID}"),
     "refresh": ("Index", "idle", "refresh_index"),
     "rebuild": ("Index", "idle", "rebuild_index"),
     "snapshot": ("Index", "idle", "take_snapshot"),

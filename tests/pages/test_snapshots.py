@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.contract.operations import SnapshotRequest
+from lib.contract.snapshots import SnapshotChange
 from tests.pages import takebacks
 
 
@@ -48,3 +49,31 @@ def test_a_deleted_snapshot_leaves_the_list_at_once(visit):
     seen.client.snapshots = seen.client.snapshots[:1]
     seen.button("dialog_confirm").click().run()
     assert "1 snapshot, 1 of them automatic" in seen.text
+
+
+def test_a_pin_is_set_at_once_and_taken_back_at_once(visit):
+    seen = visit("Index", "idle")
+    seen.button(f"pin_{takebacks.SNAPSHOT_ID}").click().run()
+    seen.button("undo_action").click().run()
+    assert seen.asked("change_snapshot") == [(takebacks.SNAPSHOT_ID, SnapshotChange(pinned=pinned)) for pinned in (True, False)]
+
+
+def test_name_and_note_are_changed_in_a_dialog_that_wants_a_name(visit):
+    seen = visit("Index", "idle")
+    seen.button(f"edit_{takebacks.SNAPSHOT_ID}").click().run()
+    seen.app.text_input(key="snapshot_new_name").set_value("  ").run()
+    assert seen.button("dialog_confirm").disabled
+    seen.app.text_input(key="snapshot_new_name").set_value("after the move ").run()
+    seen.button("dialog_confirm").click().run()
+    ((_, change),) = seen.asked("change_snapshot")
+    assert change == SnapshotChange(name="after the move", note="Maria removes the 2023 entries today")
+
+
+def test_a_download_says_first_what_the_file_can_tell_and_then_gives_the_link(visit):
+    seen = visit("Index", "idle")
+    assert "Keep this file as you keep the sheet" not in seen.text
+    seen.button(f"download_{takebacks.SNAPSHOT_ID}").click().run()
+    assert "Keep this file as you keep the sheet" in seen.text
+    assert f"/api/snapshots/{takebacks.SNAPSHOT_ID}/file?ticket=" in seen.text
+    seen.button(f"download_{takebacks.SNAPSHOT_ID}").click().run()
+    assert "Keep this file" not in seen.text

@@ -168,6 +168,8 @@ def test_the_sweep_keeps_five_automatic_ones_and_all_that_people_took(filled: Ro
             told = {"snapshot_id": f"safety-{number}", "name": f"before {number}", "automatic": True, "taken_at": utc_now()}
             rows.put_snapshot(connection, **(about | told))
             (config.snapshots_dir / f"safety-{number}").mkdir()
+    with database.write() as connection:
+        rows.change_snapshot(connection, "safety-0", pinned=True)
     names = [each["name"] for each in snapshots(filled, automatic=True)]
     assert names == [f"before {number}" for number in reversed(range(7))]
     for folder in config.snapshots_dir.iterdir():
@@ -175,7 +177,7 @@ def test_the_sweep_keeps_five_automatic_ones_and_all_that_people_took(filled: Ro
     sweep_snapshots(database, config)
     page = filled.get("/api/snapshots")
     assert page["kept"] == KEPT_AUTOMATIC == 5
-    assert [each["name"] for each in page["items"]] == [*names[:5], "mine"], "the oldest go first"
+    assert [each["name"] for each in page["items"]] == [*names[:5], "before 0", "mine"], "the oldest go first, but for the pinned"
     assert {path.name for path in config.snapshots_dir.iterdir()} == {each["snapshot_id"] for each in page["items"]}
     assert mine["snapshot_id"] in {each["snapshot_id"] for each in page["items"]}
 

@@ -30,15 +30,20 @@ class SavedFacts:
     size_bytes: int
 
 
-def save_copy(generation: Path, manifest: Manifest, folder: Path, *, table_sha256: str) -> SavedFacts:
-    """Copy the generation to ``folder``; DamagedIndex when its file is not what its manifest says. Safe to repeat."""
+def save_copy(generation: Path, manifest: Manifest, folder: Path, *, table_sha256: str, quickly: bool = False) -> SavedFacts:
+    """Copy the generation to ``folder``; DamagedIndex when its file is not what its manifest says. Safe to repeat.
+
+    ``quickly``: a second name for the same file instead of a copy that was proven byte by byte. A published file is never written
+    again, so both stay good when either is removed.
+    """
     building = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
-        sha256 = _copy_hashed(generation / INDEX_FILE, building / INDEX_FILE)
-        if sha256 != manifest.index_file.sha256:
-            raise DamagedIndex(f"The file of generation {manifest.generation} has changed since it was published.")
+        if not (quickly and _link(generation / INDEX_FILE, building / INDEX_FILE)):
+            sha256 = copy_hashed(generation / INDEX_FILE, building / INDEX_FILE)
+            if sha256 != manifest.index_file.sha256:
+                raise DamagedIndex(f"The file of generation {manifest.generation} has changed since it was published.")
         ids = np.sort(ids_of(faiss.read_index(str(building / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)))
         buffer = io.BytesIO()
         np.save(buffer, ids, allow_pickle=False)
@@ -53,7 +58,17 @@ def save_copy(generation: Path, manifest: Manifest, folder: Path, *, table_sha25
     return SavedFacts(size_bytes=sum(path.stat().st_size for path in folder.iterdir()))
 
 
-def _copy_hashed(source: Path, target: Path) -> str:
+def _link(source: Path, target: Path) -> bool:
+    """Whether the file system took it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def copy_hashed(source: Path, target: Path) -> str:
+    """Copy durably; the hash of what was copied."""
     digest = hashlib.sha256()
     with source.open("rb") as reading, target.open("wb") as writing:
         while block := reading.read(1 << 22):

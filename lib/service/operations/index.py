@@ -16,6 +16,7 @@ from lib.service.index.manifest import Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.stored import DamagedIndex
 from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.operations.snapshots import take_quick_snapshot
 from lib.service.storage import embeddings
 from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
@@ -32,6 +33,7 @@ def refresh_index(context: JobContext) -> dict[str, Any]:
 
 def rebuild_index(context: JobContext) -> dict[str, Any]:
     """Publish a generation built from nothing but the vectors."""
+    context.step("safety_snapshot", take_quick_snapshot, context, f"before rebuild {context.job.job_id[:8]}")
     result: dict[str, Any] = context.step("rebuild_index", _rebuild, context)
     return result | context.step("ask_golden_questions", ask_golden_questions, context)
 

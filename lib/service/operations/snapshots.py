@@ -6,8 +6,10 @@ from typing import Any
 
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
+from lib.service.index.bundle import Bundle
 from lib.service.index.generations import Generations
 from lib.service.index.saved import save_copy
+from lib.service.index.stored import DamagedIndex
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import snapshots
 from lib.service.storage.entries import hash_table
@@ -28,17 +30,41 @@ def take_safety_snapshot(context: JobContext, name: str) -> dict[str, Any] | Non
     return _take(context, name, f"taken by itself before job {context.job.job_id}", True)
 
 
+def take_quick_snapshot(context: JobContext, name: str) -> dict[str, Any] | None:
+    """The same in a moment, before something that leaves the served file alone: nobody stands still, and nothing is copied.
+
+    None also when the served file is damaged: what comes next is its cure.
+    """
+    with context.database.read() as connection:
+        table_sha256 = hash_table(connection)
+    note = f"taken by itself before job {context.job.job_id}"
+    try:
+        return _save(context, name, note, automatic=True, table_sha256=table_sha256, quickly=True)
+    except (DamagedIndex, RuntimeError) as damage:  # RuntimeError is what FAISS raises for a file it cannot read
+        context.say(f"no safety snapshot, because the served file is damaged: {damage}"[:500], level="warning")
+        return None
+
+
 def _take(context: JobContext, name: str, note: str, automatic: bool) -> dict[str, Any] | None:
-    generations = Generations(context.config.index_dir)
-    snapshot_id = context.job.job_id  # one per job: a repeated step makes the same one
     context.tell("saving a snapshot")
     with context.hold_workers("while a snapshot is taken"):
         with context.database.read() as connection:
             table_sha256 = hash_table(connection)
-        served = generations.current()
-        if served is None:
-            return None
-        facts = save_copy(generations.folder_of(served), served, context.config.snapshots_dir / snapshot_id, table_sha256=table_sha256)
+        return _save(context, name, note, automatic=automatic, table_sha256=table_sha256)
+
+
+def _save(
+    context: JobContext, name: str, note: str, *, automatic: bool, table_sha256: str, quickly: bool = False
+) -> dict[str, Any] | None:
+    generations = Generations(context.config.index_dir)
+    snapshot_id = context.job.job_id  # one per job: a repeated step makes the same one
+    folder = context.config.snapshots_dir / snapshot_id
+    served = generations.current()
+    if served is None:
+        return None
+    facts = save_copy(generations.folder_of(served), served, folder, table_sha256=table_sha256, quickly=quickly)
+    # Automatic ones are seldom downloaded: their digest is made when one is.
+    bundle = None if automatic else Bundle(folder).facts()
     with context.database.write() as connection:
         snapshots.put_snapshot(
             connection,
@@ -55,5 +81,7 @@ def _take(context: JobContext, name: str, note: str, automatic: bool) -> dict[st
             taken_by=context.job.requested_by,
             job_id=context.job.job_id,
             automatic=automatic,
+            bundle_sha256=bundle.sha256 if bundle else None,
+            bundle_bytes=bundle.size_bytes if bundle else None,
         )
     return {"snapshot_id": snapshot_id, "name": name, "generation": served.generation, "vectors": served.vectors}

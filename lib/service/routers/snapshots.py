@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Path, Query
+from fastapi.responses import Response, StreamingResponse
 
 from lib.contract.errors import ErrorCode
-from lib.contract.snapshots import SnapshotPage
+from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.service import snapshots
-from lib.service.routers.deps import Admin, RequestId, ServicesDep, Viewer, problems
+from lib.service.routers.deps import Admin, Operator, RequestId, ServicesDep, Viewer, problems
+from lib.service.routers.downloads import download_bundle
 
 router = APIRouter(prefix="/api/snapshots", tags=["index"])
+
+SnapshotId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("")
@@ -20,9 +24,40 @@ def list_snapshots(_: Viewer, services: ServicesDep) -> SnapshotPage:
     return snapshots.list_snapshots(services.database)
 
 
+@router.put("/{snapshot_id}", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.CROSS_SITE))
+def change_snapshot(
+    snapshot_id: SnapshotId, body: SnapshotChange, who: Operator, services: ServicesDep, request_id: RequestId
+) -> Snapshot:
+    """Another name, another note, a pin or none."""
+    return snapshots.change_snapshot(services.database, snapshot_id, body, actor=who.actor, request_id=request_id)
+
+
+@router.get(
+    "/{snapshot_id}/file",
+    response_class=StreamingResponse,
+    responses=problems(ErrorCode.NOT_FOUND, ErrorCode.BAD_RANGE)
+    | {206: {"description": "A part, for a Range."}, 304: {"description": "The file you have is this one."}},
+)
+def download_snapshot(
+    snapshot_id: SnapshotId,
+    _: Operator,
+    services: ServicesDep,
+    range_: Annotated[str | None, Header(alias="Range")] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+    if_range: Annotated[str | None, Header()] = None,
+    ticket: Annotated[str | None, Query(description="instead of a token, for links")] = None,
+) -> Response:
+    """The complete set as one file (a plain tar), resumable by Range, with its digest."""
+    del ticket  # looked at by the guard
+    found = snapshots.open_download(services.database, services.config, snapshot_id)
+    return download_bundle(
+        found.bundle, sha256=found.sha256, name=found.name, wanted=range_, if_none_match=if_none_match, if_range=if_range
+    )
+
+
 @router.delete("/{snapshot_id}", status_code=204, responses=problems(ErrorCode.NOT_FOUND, ErrorCode.REFUSED, ErrorCode.CROSS_SITE))
 def delete_snapshot(
-    snapshot_id: str,
+    snapshot_id: SnapshotId,
     who: Admin,
     services: ServicesDep,
     request_id: RequestId,

@@ -23,12 +23,19 @@ def get_snapshot(connection: Connection, snapshot_id: str) -> Snapshot | None:
     return Snapshot.model_validate(dict(row._mapping)) if row else None
 
 
-def list_snapshots(connection: Connection, *, automatic: bool | None = None) -> list[Snapshot]:
+def list_snapshots(connection: Connection, *, automatic: bool | None = None, pinned: bool | None = None) -> list[Snapshot]:
     """Newest first."""
     query = sa.select(snapshots).order_by(snapshots.c.taken_at.desc(), snapshots.c.snapshot_id)
     if automatic is not None:
         query = query.where(snapshots.c.automatic == automatic)
+    if pinned is not None:
+        query = query.where(snapshots.c.pinned == pinned)
     return [Snapshot.model_validate(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def change_snapshot(connection: Connection, snapshot_id: str, **values: Any) -> None:
+    """Other words, or a pin."""
+    connection.execute(sa.update(snapshots).where(snapshots.c.snapshot_id == snapshot_id).values(**values))
 
 
 def delete_snapshot(connection: Connection, snapshot_id: str) -> None:

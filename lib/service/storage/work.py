@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, Text
 from sqlalchemy.types import BigInteger, Boolean
 
@@ -99,6 +100,9 @@ snapshots = Table(
     Column("taken_by", Text, nullable=False),
     Column("job_id", String(32), nullable=False),
     Column("automatic", Boolean, nullable=False),
+    Column("pinned", Boolean, nullable=False, default=False, server_default=sa.false()),
+    Column("bundle_sha256", String(64)),  # of all of it as one file; null: taken before digests of that were kept
+    Column("bundle_bytes", BigInteger),
 )
 
 workers = Table(

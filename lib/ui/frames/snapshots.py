@@ -1,4 +1,4 @@
-"""Snapshots: saved copies of the served generation. Take one, see them, delete one."""
+"""Snapshots: saved copies of the served generation. Take one, see them, pin, rename, download or delete one."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from urllib.parse import quote
 import streamlit as st
 
 from lib.client.errors import ClientError
+from lib.client.snapshot_calls import snapshot_path
 from lib.contract.events import Topic
 from lib.contract.operations import Gate, SnapshotRequest
-from lib.contract.snapshots import Snapshot, SnapshotPage
+from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import Operation
-from lib.ui.dialogs import Question, ask
+from lib.ui.dialogs import Answer, Question, ask
 from lib.ui.format import format_count, format_size, plural
 from lib.ui.gates import WhenFree, gated_button, show_intentions, show_why
 from lib.ui.live import connection_gate, gate_of, last_known, live_block, newest_jobs
 from lib.ui.marks import code, icon, moment
 from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
-from lib.ui.session import Params, get_client, now, zone
+from lib.ui.session import Params, api_base, get_client, now, zone
 from lib.ui.widgets import show_heading, show_nothing, show_unknown
 
 MAX_NAME, MAX_NOTE = 80, 500
@@ -43,7 +44,7 @@ def show_snapshots() -> None:
             show_nothing(
                 "There is no snapshot yet.",
                 "Take one before something you are not sure of. The service takes one by itself before an import that removes entries "
-                "and before an undo; they are listed here too.",
+                "before an undo and before a rebuild; they are listed here too.",
             )
         else:
             _show_list(page)
@@ -64,6 +65,7 @@ def _show_form() -> None:
                 st.session_state["snapshots_taken"] = turn + 1
                 notify("Snapshot started; it appears below when it is whole", link=f"/?{Params.JOB}={job_id}")
             st.rerun()
+    st.html('<span class="sy-note">Embedding workers stand still for the moment in which it is taken.</span>')
 
 
 def _show_list(page: SnapshotPage) -> None:
@@ -76,16 +78,90 @@ def _show_list(page: SnapshotPage) -> None:
     automatic = sum(snapshot.automatic for snapshot in page.items)
     st.html(
         f'<span class="sy-note">{plural(len(page.items), "snapshot")}, {automatic} of them automatic: of those the newest '
-        f"{page.kept} are kept. Those that people took stay until somebody deletes them.</span>"
+        f"{page.kept} are kept. Those that people took or pinned stay until somebody deletes them.</span>"
     )
 
 
 def _show_snapshot(snapshot: Snapshot, gate: Gate) -> None:
-    words, button = st.columns([6, 1], vertical_alignment="center", gap="small")
-    words.html(snapshot_row(snapshot))
-    with button, st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Delete", key=f"delete_{snapshot.snapshot_id}", disabled=not gate.allowed, help=f"Delete {snapshot.name}"):
+    st.html(snapshot_row(snapshot))
+    ident, name, off = snapshot.snapshot_id, snapshot.name, not gate.allowed
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"snapshot_buttons_{ident}"):
+        pin, why = "Unpin" if snapshot.pinned else "Pin", "a pinned one is never removed by age"
+        if st.button(pin, key=f"pin_{ident}", icon=":material/keep:", disabled=off, help=f"{pin} {name}: {why}"):
+            _pin(snapshot)
+        if st.button("Edit", key=f"edit_{ident}", icon=":material/edit:", disabled=off, help=f"Change name and note of {name}"):
+            _ask_change(snapshot)
+        opened = st.session_state.get("snapshot_download") == ident
+        if st.button("Download", key=f"download_{ident}", icon=":material/download:", disabled=off, help=f"Download {name} as one file"):
+            st.session_state["snapshot_download"] = None if opened else ident
+            st.rerun()
+        if st.button("Delete", key=f"delete_{ident}", icon=":material/delete:", disabled=off, help=f"Delete {name}"):
             _ask_delete(snapshot)
+    if opened and gate.allowed:
+        _show_download(snapshot)
+
+
+def _show_download(snapshot: Snapshot) -> None:
+    """What one should know first, then the link; the browser fetches it from the service, in any size."""
+    try:
+        link = get_client().snapshot_link(snapshot.snapshot_id, _ticket(snapshot.snapshot_id), api_base())
+    except ClientError as error:
+        show_trouble(describe_error(error, "The link was not made"))
+        return
+    st.html(
+        f'<div class="sy-box sy-box-held"><p class="sy-what">{icon("warning")} Keep this file as you keep the sheet it came from</p>'
+        f"<p>It holds {plural(snapshot.vectors, 'vector')}: whoever has it can search it, and tell roughly what the texts were about. "
+        f"About {format_size(snapshot.bundle_bytes or snapshot.size_bytes)}; a download that breaks goes on where it stopped.</p>"
+        f'<p><a href="{escape(link)}" download>Download the complete set of “{escape(snapshot.name)}”</a></p></div>'
+    )
+
+
+@st.cache_data(ttl=60, max_entries=50, show_spinner=False)
+def _ticket(snapshot_id: str) -> str:
+    return get_client().create_ticket("GET", snapshot_path(snapshot_id)).ticket
+
+
+def _pin(snapshot: Snapshot) -> None:
+    """Tier 1: done at once, taken back at once."""
+    said = attempt(lambda: _set_pin(snapshot, pinned=not snapshot.pinned), failing=f"“{snapshot.name}” was left as it is")
+    if said is not None:
+        notify(said, undo=partial(_set_pin, snapshot, pinned=snapshot.pinned))
+    st.rerun()
+
+
+def _set_pin(snapshot: Snapshot, *, pinned: bool) -> str:
+    get_client().change_snapshot(snapshot.snapshot_id, SnapshotChange(pinned=pinned))
+    _note_act()
+    return f"“{snapshot.name}” is {'pinned: it stays until somebody deletes it' if pinned else 'no longer pinned'}"
+
+
+def _ask_change(snapshot: Snapshot) -> None:
+    def inputs() -> Answer:
+        name = st.text_input("Name", snapshot.name, max_chars=MAX_NAME, key="snapshot_new_name", live=True)
+        note = st.text_input("Note", snapshot.note, max_chars=MAX_NOTE, key="snapshot_new_note", live=True)
+        change = SnapshotChange(name=(name or "").strip() or None, note=(note or "").strip())
+        return Answer(change, "" if change.name else "A snapshot needs a name.")
+
+    ask(
+        Question(
+            title=f"Change snapshot “{snapshot.name}”",
+            body="Name and note are what people find it by; what is saved does not change.",
+            verb="Save",
+            inputs=inputs,
+            perform=partial(_change, snapshot.snapshot_id),
+        )
+    )
+
+
+def _change(snapshot_id: str, change: SnapshotChange) -> str:
+    changed = get_client().change_snapshot(snapshot_id, change)
+    _note_act()
+    return f"Snapshot “{changed.name}” saved"
+
+
+def _note_act() -> None:
+    """The list is read anew at the next look."""
+    st.session_state["snapshots_acted"] = st.session_state.get("snapshots_acted", 0) + 1
 
 
 def snapshot_row(snapshot: Snapshot) -> str:
@@ -101,10 +177,11 @@ def snapshot_row(snapshot: Snapshot) -> str:
             ("Taken", moment(snapshot.taken_at, now=now(), zone=zone())),
         )
     )
+    pinned = f" · {icon('keep')} pinned" if snapshot.pinned else ""
     note = escape(snapshot.note) or '<span class="sy-muted">no note</span>'
     return (
         f'<div class="sy-worker"><span class="sy-who"><b>{escape(snapshot.name)}</b>'
-        f'<br><span class="sy-note">{icon(kind[0])} {escape(kind[1])} · {link}</span></span>'
+        f'<br><span class="sy-note">{icon(kind[0])} {escape(kind[1])} · {link}{pinned}</span></span>'
         f'<span class="sy-doing">{note}<br><span class="sy-note">SHA-256 {code(snapshot.sha256, short=12)}</span></span>{numbers}</div>'
     )
 
@@ -127,7 +204,7 @@ def _ask_delete(snapshot: Snapshot) -> None:
 
 def _delete(snapshot_id: str, name: str, _: object) -> str:
     get_client().delete_snapshot(snapshot_id, name)
-    st.session_state["snapshots_acted"] = st.session_state.get("snapshots_acted", 0) + 1
+    _note_act()
     return f"Snapshot “{name}” deleted"
 
 

@@ -1,0 +1,94 @@
+"""A saved copy as one file: a plain tar, laid out before a byte of it is read, so that any part of it can be sent from disk.
+
+The same copy gives the same bytes: neither times nor owners are in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE
+from lib.service.index.saved import IDS_FILE
+
+#: The files of a complete set in the order of the tar: what says what the rest must be comes first.
+MEMBERS = (MANIFEST_FILE, IDS_FILE, INDEX_FILE)
+SUFFIX = ".switchyard.tar"
+
+_BLOCK = tarfile.BLOCKSIZE
+_READ_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What the one file is."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of the tar: bytes at hand, or a whole file on disk."""
+
+    size_bytes: int
+    data: bytes | None = None
+    path: Path | None = None
+
+
+class Bundle:
+    """The tar of the copy in ``folder``; FileNotFoundError when the copy is not complete."""
+
+    def __init__(self, folder: Path) -> None:
+        self._parts: list[_Part] = []
+        for name in MEMBERS:
+            path = folder / name
+            size = path.stat().st_size
+            self._add_bytes(_header(name, size))
+            self._parts.append(_Part(size, path=path))
+            self._add_bytes(bytes(-size % _BLOCK))
+        self._add_bytes(bytes(2 * _BLOCK))
+        self.size_bytes = sum(part.size_bytes for part in self._parts)
+
+    def facts(self) -> BundleFacts:
+        """Its digest, by reading all of it."""
+        digest = hashlib.sha256()
+        for block in self.read(0, self.size_bytes):
+            digest.update(block)
+        return BundleFacts(digest.hexdigest(), self.size_bytes)
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from ``start`` to before ``stop``, a block at a time."""
+        at = 0
+        for part in self._parts:
+            first, last = max(start - at, 0), min(stop - at, part.size_bytes)
+            at += part.size_bytes
+            if first >= last:
+                continue
+            if part.data is not None:
+                yield part.data[first:last]
+            elif part.path is not None:
+                yield from _read_file(part.path, first, last)
+
+    def _add_bytes(self, data: bytes) -> None:
+        self._parts.append(_Part(len(data), data=data))
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o600
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _read_file(path: Path, first: int, last: int) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        file.seek(first)
+        while first < last:
+            block = file.read(min(_READ_BYTES, last - first))
+            if not block:
+                raise OSError(f"{path.name} has become shorter while it was read.")
+            first += len(block)
+            yield block
