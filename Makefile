@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit faults check
+.PHONY: help run test test-unit faults check postgresql
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -12,6 +12,8 @@ export PYTHONUNBUFFERED := 1
 
 BIN := .venv/bin
 CHROMIUM := /usr/bin/chromium
+# Debian keeps initdb off the PATH; with no server installed this names the target below, which installs one.
+POSTGRES := $(firstword $(shell command -v initdb 2>/dev/null) $(wildcard /usr/lib/postgresql/*/bin/initdb) postgresql)
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
 
@@ -28,7 +30,7 @@ help:  ## this list
 run: .venv/installed  ## set up if need be, then serve the console and its API on one port
 	$(BIN)/streamlit run Home.py
 
-test: .venv/installed-for-tests $(CHROMIUM) check  ## set up if need be, then every check and every test, browser included
+test: .venv/installed-for-tests $(CHROMIUM) $(POSTGRES) check  ## set up if need be, then every check and every test, browser included
 	$(PYTEST_UNIT)
 	$(BIN)/python -m pytest $(SLOW_TESTS)
 
@@ -62,14 +64,22 @@ endif
 	$(INSTALL) -r tests/requirements.txt
 	@touch .venv/installed $@
 
-$(CHROMIUM):
+# $(call install_debian,what for,packages)
+define install_debian
 	@if ! command -v apt-get >/dev/null; then \
-	  echo "The browser tests need Chromium at $(CHROMIUM), and there is no apt-get here to install it. Without it: make check test-unit" >&2; exit 1; \
+	  echo "$(1), and there is no apt-get here to install it. Without it: make check test-unit" >&2; exit 1; \
 	fi; \
 	if [ "$$(id -u)" -eq 0 ]; then as_root=(); \
 	elif command -v sudo >/dev/null; then as_root=(sudo); \
-	else echo "The browser tests need Chromium. As root: apt-get install chromium fonts-dejavu-core. Without it: make check test-unit" >&2; exit 1; \
+	else echo "$(1). As root: apt-get install $(2). Without it: make check test-unit" >&2; exit 1; \
 	fi; \
 	set -x; \
 	"$${as_root[@]}" apt-get update; \
-	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(2)
+endef
+
+$(CHROMIUM):
+	$(call install_debian,The browser tests need Chromium at $(CHROMIUM),chromium fonts-dejavu-core)
+
+postgresql:
+	$(call install_debian,The PostgreSQL tests need its server,postgresql)

@@ -89,6 +89,10 @@ class ProblemApi(FastAPI):
     """Below the routes the framework answers in plain text (a body too large, a bad range): here that becomes a problem too."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            # PostgreSQL keeps no text with it, so nothing is called that.
+            await problem_response(ServiceError(ErrorCode.INVALID, "The address holds a NUL character."))(scope, receive, send)
+            return
         replaced = False
 
         async def send_problem(message: Message) -> None:

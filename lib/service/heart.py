@@ -87,7 +87,7 @@ class Heart:
 
     def beat(self) -> None:
         """Say it, and hear what people want."""
-        with self._database.write() as connection:
+        with self._database.write_along() as connection:  # a sign of life must not wait for a long import to end
             desired = rows.beat(
                 connection,
                 worker_id=self.worker_id,

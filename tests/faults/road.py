@@ -108,7 +108,8 @@ def wait_searchable(console: Console, seconds: float = 60) -> None:
 
     def done() -> bool:
         queue, index = console.client.get_queue(), console.client.get_index()
-        return not queue.pending + queue.leased + index.unindexed and not active_jobs(console)
+        runs = any(operation.running for operation in console.client.list_operations().operations)
+        return not queue.backlog + index.unindexed and not runs
 
     until(done, seconds, "a drained queue and a fresh index", every=0.2)
 

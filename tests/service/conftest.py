@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
@@ -45,14 +46,19 @@ def road(api: TestClient, works: Works) -> Road:
 
 def compare_counters(database: Database) -> None:
     """Past our own code, and cheap enough for every test."""
-    assert database.path is not None
-    with closing(sqlite3.connect(database.path)) as connection:
+    with closing(_connect(database)) as connection:
         counted = dict(
             connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state UNION ALL SELECT 'entries', COUNT(*) FROM entries")
         )
         counters = dict(connection.execute("SELECT name, value FROM counters"))
     names = ("entries", *ItemState)
     assert {name: counters.get(name, 0) for name in names} == {name: counted.get(name, 0) for name in names}
+
+
+def _connect(database: Database) -> Any:
+    if database.path is not None:
+        return sqlite3.connect(database.path)
+    return psycopg.connect(database.url.replace("+psycopg", "", 1))
 
 
 @pytest.fixture

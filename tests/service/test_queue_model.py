@@ -52,13 +52,17 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        shutil.copyfile(self.template, self.folder / "db.sqlite")
-        self.database = Database(f"sqlite:///{self.folder / 'db.sqlite'}")
+        self.database = self.open_database()
         self.model: dict[str, Entry] = {}
         self.known_vectors: set[str] = set()
         self.leases: dict[str, list[items.ClaimedItem]] = {}
         self.now = 1000.0
+
+    def open_database(self) -> Database:
+        """An empty one."""
+        self.folder = Path(tempfile.mkdtemp())
+        shutil.copyfile(self.template, self.folder / "db.sqlite")
+        return Database(f"sqlite:///{self.folder / 'db.sqlite'}")
 
     def teardown(self) -> None:
         self.database.close()

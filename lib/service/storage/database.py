@@ -21,18 +21,29 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
-        if self.is_sqlite:
-            options["connect_args"] = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
-        self.engine: Engine = sa.create_engine(url, pool_size=8, max_overflow=24, **options)
-        if self.is_sqlite:
-            _use_write_ahead_log(self.engine)
-        self._readers = self.engine.execution_options(switchyard_reads=True)
+        arguments: dict[str, Any] = (
+            {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+            if self.is_sqlite
+            else {"options": f"-c lock_timeout={BUSY_TIMEOUT_SECONDS}s"}
+        )
+        self.engine: Engine = sa.create_engine(
+            url, pool_size=8, max_overflow=24, pool_pre_ping=not self.is_sqlite, connect_args=arguments
+        )
+        (_use_write_ahead_log if self.is_sqlite else _let_writers_take_turns)(self.engine)
+        snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._readers = self.engine.execution_options(switchyard_reads=True, **snapshot)
+        self._along = self.engine.execution_options(switchyard_along=True)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that has the writer's lock from its first moment; commits, or rolls back on an exception."""
         with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write_along(self) -> Iterator[Connection]:
+        """A transaction beside the one writer, where the database can: for a row nobody else writes, and no decision."""
+        with self._along.begin() as connection:
             yield connection
 
     @contextmanager
@@ -70,3 +81,16 @@ def _use_write_ahead_log(engine: Engine) -> None:
         # A write that starts as a read fails at once with "locked" when another writer was faster: IMMEDIATE waits instead.
         reads = connection.get_execution_options().get("switchyard_reads")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+#: Any number of ours: the writers of one PostgreSQL database wait for each other on it.
+WRITERS_TURN = 0x53575944
+
+
+def _let_writers_take_turns(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # The gate decides on what it reads: two transactions that both find the way free must not both go.
+        options = connection.get_execution_options()
+        if not options.get("switchyard_reads") and not options.get("switchyard_along"):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_TURN})")

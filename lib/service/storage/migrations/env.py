@@ -9,9 +9,6 @@ from alembic import context
 
 from lib.service.storage.schema import Instant, metadata
 
-#: Any number of ours: migrators of one PostgreSQL database wait for each other on it.
-ADVISORY_LOCK = 0x53575944
-
 
 def _render(kind: str, item: object, _context: object) -> str | Literal[False]:
     """A migration must not change when our own types do: it names the database's type."""
@@ -20,11 +17,8 @@ def _render(kind: str, item: object, _context: object) -> str | Literal[False]:
 
 def _run() -> None:
     engine: sa.Engine = context.config.attributes["engine"]
-    # On SQLite our engine says BEGIN IMMEDIATE, which both serialises migrators and makes DDL transactional.
+    # Our engine lets one writer in at a time, so migrators wait for each other; its BEGIN IMMEDIATE makes SQLite's DDL transactional.
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SET LOCAL lock_timeout = '60s'"))
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
         context.configure(
             connection=connection,
             target_metadata=metadata,
