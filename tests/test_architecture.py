@@ -67,6 +67,7 @@ SERVICE_ORDER = [
     "metrics",
     "audit",
     "heart",
+    "credentials",
     "sheets",
     "storage",
     "security",

@@ -35,6 +35,14 @@ class JobFailure(StrEnum):
     NOTHING_TO_INDEX = "nothing_to_index"
     NO_INDEX = "no_index"
     SUPERSEDED = "superseded"
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    SPREADSHEET_MISSING = "spreadsheet_missing"
+    TAB_MISSING = "tab_missing"
+    SHEET_NOT_SHARED = "sheet_not_shared"
+    SHEETS_QUOTA = "sheets_quota"
+    SHEETS_UNREACHABLE = "sheets_unreachable"
+    SHEETS_REFUSED = "sheets_refused"
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     WORKER_LOST = "worker_lost"
@@ -56,6 +64,14 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.NOTHING_TO_INDEX: "No entry has a vector yet.",
     JobFailure.NO_INDEX: "There is no index yet.",
     JobFailure.SUPERSEDED: "Another generation was published meanwhile; the next refresh takes up what this one had.",
+    JobFailure.CREDENTIALS_MISSING: "No key of a Google service account is stored.",
+    JobFailure.CREDENTIALS_REJECTED: "Google does not accept the stored key.",
+    JobFailure.SPREADSHEET_MISSING: "There is no such spreadsheet, or the service account cannot see it.",
+    JobFailure.TAB_MISSING: "The spreadsheet has no tab of that name; it may have been renamed.",
+    JobFailure.SHEET_NOT_SHARED: "The sheet is not shared with the service account, or only for reading.",
+    JobFailure.SHEETS_QUOTA: "Google's calls per minute were used up, and waiting did not help.",
+    JobFailure.SHEETS_UNREACHABLE: "Google could not be reached; that is never read as an empty sheet.",
+    JobFailure.SHEETS_REFUSED: "Google refused a call for a reason of its own; the detail quotes it.",
     JobFailure.CANCELLED: "Somebody asked the job to stop.",
     JobFailure.TIMED_OUT: "It ran longer than its operation may.",
     JobFailure.WORKER_LOST: "Its worker died, several times.",

@@ -20,7 +20,7 @@ class Setting:
     """One setting: declared once; validation, the settings page, the README table and a test all read this."""
 
     name: str
-    section: Literal["Import", "Embedding", "Index", "Export"]
+    section: Literal["Import", "Embedding", "Index", "Export", "Google Sheets"]
     title: str
     help: str
     default: SettingValue
@@ -151,6 +151,15 @@ SETTINGS: dict[str, Setting] = {
             unit="days",
             minimum=1,
             maximum=365,
+        ),
+        Setting(
+            name="sheets.api_url",
+            section="Google Sheets",
+            title="Address of the Sheets API",
+            help="Empty: Google itself. An address on this machine sends every call to an emulator instead, for tests.",
+            default="",
+            pattern=r"|http://(127\.0\.0\.1|localhost):\d{1,5}",
+            pattern_words="empty, or http://127.0.0.1:<port>",
         ),
     )
 }

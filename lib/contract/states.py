@@ -159,6 +159,13 @@ class EmbedderKind(StrEnum):
     OPENAI = "openai"  #: any service that speaks OpenAI's /v1/embeddings, here or elsewhere
 
 
+class CredentialKind(StrEnum):
+    """What a secret opens."""
+
+    GOOGLE = "google"
+    EMBEDDINGS = "embeddings"
+
+
 class RefreshMode(StrEnum):
     """When the index takes up new vectors (setting ``index.refresh``)."""
 

@@ -53,7 +53,13 @@ class Config(BaseSettings):
         """One JSON-lines file per process."""
         return self.data_dir / "logs"
 
+    @property
+    def credentials_dir(self) -> Path:
+        """One secret per file, named by its kind, readable by this user only."""
+        return self.data_dir / "credentials"
+
     def create_folders(self) -> None:
         """Make the data folder and its parts, readable by this user only."""
-        for folder in (self.data_dir, self.uploads_dir, self.exports_dir, self.index_dir, self.snapshots_dir, self.logs_dir):
+        inside = (self.uploads_dir, self.exports_dir, self.index_dir, self.snapshots_dir, self.logs_dir, self.credentials_dir)
+        for folder in (self.data_dir, *inside):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -102,6 +103,14 @@ class JobContext:
             raise Fenced
         if cancelled:
             raise Cancelled
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Stand still for so long and count the seconds down in public; Cancelled as soon as somebody asks to stop."""
+        done, total, until = self._done, self._total, time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            whole = math.ceil(left)
+            self.tell(f"{why}: {whole} s", done, total)
+            time.sleep(max(0.0, until - time.monotonic() - (whole - 1)))  # until the number is one less: each is told once
 
     def how_far(self) -> dict[str, Any]:
         """What a cancelled job says of itself: the phase it stopped in, and how much of that was done and taken back."""

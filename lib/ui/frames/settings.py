@@ -71,7 +71,7 @@ def setting_value(setting: Setting, stands: SettingReading | None) -> str:
 
 def format_value(setting: Setting, value: SettingValue) -> str:
     """A value with its unit."""
-    return f"{value:,} {setting.unit}".strip() if isinstance(value, int) else str(value)
+    return f"{value:,} {setting.unit}".strip() if isinstance(value, int) else str(value) or "empty"
 
 
 def _ask_value(setting: Setting, stands: SettingValue) -> Answer:
