@@ -20,7 +20,7 @@ class Setting:
     """One setting: declared once; validation, the settings page, the README table and a test all read this."""
 
     name: str
-    section: Literal["Import", "Embedding", "Index", "Export", "Google Sheets"]
+    section: Literal["Import", "Embedding", "Index", "Export", "Sheets"]
     title: str
     help: str
     default: SettingValue
@@ -154,7 +154,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting(
             name="sheets.api_url",
-            section="Google Sheets",
+            section="Sheets",
             title="Address of the Sheets API",
             help="Empty: Google itself. An address on this machine sends every call to an emulator instead, for tests.",
             default="",

@@ -71,3 +71,12 @@ def test_value_of_finds_a_setting_and_knows_when_there_is_none() -> None:
     assert reading.value_of("export.keep_days") == 3
     with pytest.raises(KeyError):
         reading.value_of("export.keep_weeks")
+
+
+@pytest.mark.parametrize(
+    "value", ["https://evil.example", "http://10.0.0.1:80", "http://127.0.0.1:80/path", "http://127.0.0.1.evil.example:80"]
+)
+def test_the_sheets_api_is_google_s_or_on_this_machine(value: str) -> None:
+    setting = SETTINGS["sheets.api_url"]
+    assert setting.check(value) == f"{setting.title} must be {setting.pattern_words}."
+    assert setting.check("http://127.0.0.1:8123") is None
