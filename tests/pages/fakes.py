@@ -13,9 +13,9 @@ from lib.contract.entries import EntryPage
 from lib.contract.errors import ErrorCode, Problem
 from lib.contract.events import JobsReading, Topic
 from lib.contract.exports import Export, ExportPage
+from lib.contract.golden import GoldenReading
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import Plan, SheetColumns, UndoReport, Upload
-from lib.contract.index import SearchHit, SearchResult
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
@@ -39,6 +39,7 @@ from tests.pages.canned import (
     now,
     plan,
 )
+from tests.pages.fake_index import FakeIndex, golden, no_golden
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
 from tests.pages.takebacks import snapshots, undo_report
@@ -62,7 +63,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeOperations):
+class FakeClient(FakeOperations, FakeIndex):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -76,6 +77,7 @@ class FakeClient(FakeOperations):
     undo: UndoReport = field(default_factory=undo_report)
     snapshots: list[Snapshot] = field(default_factory=list)
     intentions: list[Intention] = field(default_factory=list)
+    golden: GoldenReading = field(default_factory=no_golden)
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:
@@ -172,24 +174,6 @@ class FakeClient(FakeOperations):
         self._act("discard_failures", selection)
         return FailureReport(done=len(selection.entry_ids or self.failures), skipped=1)
 
-    def search_index(self, text: str, k: int = 10) -> SearchResult:
-        self._note("search_index", text, k)
-        hits = [
-            SearchHit(
-                key="KB-001",
-                text="Customer cannot log in. Ask which address they use, then send a fresh sign-in link.",
-                score=0.812,
-                fields={"category": "Access", "owner": "Maria"},
-            ),
-            SearchHit(
-                key="KB-017",
-                text="Password reset mail does not arrive. Look at the bounce list first.",
-                score=0.664,
-                fields={"category": "Access", "owner": "Jonas"},
-            ),
-        ]
-        return SearchResult(generation=3, hits=hits[:k], seconds=0.004, taken_at=now())
-
     def put_setting(self, name: str, value: Any, expected: Any = None) -> SettingReading:
         self._act("put_setting", name, value, expected)
         return SettingReading(name=name, value=value, default=SETTINGS[name].default)
@@ -237,7 +221,7 @@ def scene(name: str) -> tuple[FakeClient, FakeHub]:
     client, hub = FakeClient(), FakeHub(readings)
     if name not in {"fresh", "silent"}:
         jobs: JobsReading = readings[Topic.JOBS]
-        client = FakeClient(exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent])
+        client = FakeClient(exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent], golden=golden())
     if name in {"failed", "offline"}:
         client.failures = failures()
     if name in {"offline", "silent"}:

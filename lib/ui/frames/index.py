@@ -1,4 +1,4 @@
-"""Index: the facts of the served generation, bringing it up to date, and a search to try it."""
+"""Index: the facts of the served generation, and bringing it up to date."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from html import escape
 
 import streamlit as st
 
-from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.index import IndexReading, SearchHit, SearchResult
+from lib.contract.index import IndexReading
 from lib.contract.operations import EmptyRequest
 from lib.contract.settings import SETTINGS
 from lib.contract.states import Operation, RefreshMode
 from lib.ui.dialogs import Question, ask
-from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, plural
+from lib.ui.format import UNKNOWN, format_count, format_duration, format_size, plural
 from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import gate_of, is_offline, latest_index, latest_jobs, latest_queue, latest_settings, live_block
+from lib.ui.live import gate_of, latest_index, latest_jobs, latest_queue, latest_settings, live_block
 from lib.ui.marks import Mark, Tone, badge, code, facts, moment
-from lib.ui.notices import Notice, attempt, describe_error, notify, show_trouble, start_key
+from lib.ui.notices import Notice, attempt, notify, start_key
 from lib.ui.session import Params, get_client, now, zone
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_nothing, show_unknown
 
@@ -141,50 +140,3 @@ def index_facts(reading: IndexReading) -> list[tuple[str, str, str]]:
 
 def _job_link(job_id: str | None) -> str:
     return f'<a href="/?{Params.JOB}={escape(job_id)}" target="_self" class="sy-code">{escape(job_id[:8])}</a>' if job_id else UNKNOWN
-
-
-def show_search() -> None:
-    """A search to try the index; outside every live block, so that typing is never disturbed."""
-    show_heading("Search")
-    with st.container(horizontal=True, vertical_alignment="bottom", key="search"):
-        text = st.text_input(
-            "What are you looking for?", key=Params.QUERY, bind="query-params", placeholder="e.g. customer cannot log in", max_chars=10_000
-        )
-        count = st.selectbox("Results", [5, 10, 20, 50], index=1, key="k", width=100)
-        st.button("Search", icon=":material/search:", type="primary", key="search_button")
-    if text and text.strip():
-        _show_result(text.strip(), count or 10)
-
-
-def _show_result(text: str, count: int) -> None:
-    if is_offline():
-        show_nothing(
-            "Cannot search now.", "The service does not answer. The search runs again as soon as you press the button after it is back."
-        )
-        return
-    try:
-        result = get_client().search_index(text, count)
-    except ClientError as error:
-        show_trouble(describe_error(error, "The search was not answered"))
-        return
-    if result.generation is None:
-        show_nothing("There is no index to search yet.", "Import a sheet first; the index is built by itself.")
-    elif not result.hits:
-        show_nothing("Nothing found.", "The index is empty.")
-    else:
-        st.html(result_list(result))
-
-
-def result_list(result: SearchResult) -> str:
-    """The hits, best first, with their scores, keys, texts and fields."""
-    words = f"{plural(len(result.hits), 'hit')} · generation {result.generation} · {format_duration(result.seconds)}"
-    head = f'<div class="sy-note" role="status">{words}</div>'
-    return head + f'<ol class="sy-hits">{"".join(map(_hit, result.hits))}</ol>'
-
-
-def _hit(hit: SearchHit) -> str:
-    fields = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in hit.fields.items() if value)
-    return (
-        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span><span><b>{escape(hit.key)}</b> {escape(hit.text)}'
-        f'<br><span class="sy-note">{fields}</span></span></li>'
-    )
