@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from lib.contract.events import TelemetrySnapshot
 from lib.contract.states import Actual
 
 
-def render_metrics(snapshot: TelemetrySnapshot) -> bytes:
-    """Gauges of the moment. What is unknown is left out: a zero would say something else."""
+def render_metrics(snapshot: TelemetrySnapshot, *, statements: int) -> bytes:
+    """Gauges of the moment, and how many SQL ``statements`` this process has sent.
+
+    What is unknown is left out: a zero would say something else.
+    """
     registry = CollectorRegistry()
 
     def gauge(name: str, help_text: str, value: float | None, **labels: str) -> None:
@@ -32,4 +35,5 @@ def render_metrics(snapshot: TelemetrySnapshot) -> bytes:
         if not worker.stale and worker.actual is not Actual.STOPPED:
             workers.labels(role=worker.role.value, state=worker.actual.value).inc()
     gauge("jobs_active", "Jobs queued or running.", len(snapshot.jobs.active))
+    Counter("switchyard_sql_statements", "SQL statements sent by this process.", registry=registry).inc(statements)
     return generate_latest(registry)

@@ -37,6 +37,7 @@ def test_the_metrics_say_what_the_readings_say(road: Road) -> None:
     assert found["switchyard_index_generation", nothing] == 1
     assert found["switchyard_workers", frozenset({("role", "operations"), ("state", "idle")})] == 1
     assert found["switchyard_jobs_active", nothing] == 0
+    assert metrics(road)["switchyard_sql_statements_total", nothing] > found["switchyard_sql_statements_total", nothing] > 0
 
 
 def test_what_is_unknown_is_left_out(road: Road) -> None:
@@ -54,6 +55,6 @@ def test_a_stale_or_stopped_worker_is_not_counted(road: Road) -> None:
     snapshot: dict[str, Any] = road.get("/api/telemetry/snapshot")
     alive = {"worker_id": "a", "role": "embedding", "host": "h", "pid": 1, "desired": "running", "actual": "idle", "stale": False}
     snapshot["workers"]["workers"] = [alive, alive | {"worker_id": "b", "stale": True}, alive | {"worker_id": "c", "actual": "stopped"}]
-    text = render_metrics(TelemetrySnapshot.model_validate(snapshot)).decode()
+    text = render_metrics(TelemetrySnapshot.model_validate(snapshot), statements=0).decode()
     assert 'switchyard_workers{role="embedding",state="idle"} 1.0' in text
     assert "stopped" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -74,6 +75,27 @@ def test_the_end_of_a_job_is_told_at_once(telemetry: Telemetry, database: Databa
     assert (topic, at_once, reading.recent[0].state) == (Topic.JOBS, True, JobState.SUCCEEDED)
     telemetry._tell_ended_jobs()
     assert len(offers(telemetry)) == 1
+
+
+@pytest.mark.feature("L3")
+def test_fifty_listeners_cost_no_more_sql_than_one(telemetry: Telemetry, road: Road, database: Database) -> None:
+    async def cost(listeners: int) -> int:
+        streams = [telemetry._feed.stream() for _ in range(listeners)]
+        for stream in streams:
+            await anext(stream)
+        before = database.statements
+        for value in (100, 200, 300):
+            road.api.put("/api/settings/embedding.batch_size", json={"value": value + listeners})
+            telemetry._sample()
+            for stream in streams:
+                await anext(stream)
+        spent = database.statements - before
+        for stream in streams:
+            await stream.aclose()
+        return spent
+
+    road.fill(sheet(1, 2))
+    assert asyncio.run(cost(50)) == asyncio.run(cost(1)) > 0
 
 
 def test_an_error_nobody_foresaw_does_not_end_the_producer(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:

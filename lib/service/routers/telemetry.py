@@ -29,4 +29,5 @@ def get_telemetry_snapshot(
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text format."}})
 def get_metrics(_: Viewer, services: ServicesDep) -> Response:
     """Counters and gauges of queue, workers and index."""
-    return Response(render_metrics(services.telemetry.snapshot()), media_type=CONTENT_TYPE_LATEST)
+    rendered = render_metrics(services.telemetry.snapshot(), statements=services.database.statements)
+    return Response(rendered, media_type=CONTENT_TYPE_LATEST)

@@ -33,6 +33,8 @@ class Database:
         snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._readers = self.engine.execution_options(switchyard_reads=True, **snapshot)
         self._along = self.engine.execution_options(switchyard_along=True)
+        self.statements = 0  #: SQL statements sent, ever: what a listener or a page costs is read off this
+        event.listen(self.engine, "after_cursor_execute", self._count_statement)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -51,6 +53,9 @@ class Database:
         """A transaction that sees one moment and blocks nobody. End it before streaming to a slow client."""
         with self._readers.begin() as connection:
             yield connection
+
+    def _count_statement(self, *_: object) -> None:
+        self.statements += 1
 
     def close(self) -> None:
         """Give back every connection."""
