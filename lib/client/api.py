@@ -23,7 +23,7 @@ from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
 from lib.contract.exports import ExportPage
 from lib.contract.identity import IdentityReading
-from lib.contract.imports import Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
+from lib.contract.imports import FileSource, Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
@@ -90,9 +90,10 @@ class Client(OperationsClient, IndexClient, SnapshotsClient):
         """Send a whole file, resuming where a slice broke. ``on_progress(bytes_done, bytes_total)`` after each slice."""
         return upload_in_slices(self, name, data, slice_bytes, on_progress)
 
-    def get_upload_columns(self, upload_id: str, sheet: str | None = None) -> SheetColumns:
-        """The head of an uploaded file, and how it would be mapped."""
-        return self.transport.get(SheetColumns, path_of("/api/uploads", upload_id, "columns"), {"sheet": sheet})
+    def get_upload_columns(self, source: FileSource) -> SheetColumns:
+        """The head of an uploaded file, read as the source says, and how it would be mapped."""
+        options = source.model_dump(include={"sheet", "encoding", "delimiter", "header_row"})
+        return self.transport.get(SheetColumns, path_of("/api/uploads", source.upload_id, "columns"), options)
 
     # Import
 

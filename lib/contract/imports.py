@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lib.contract.jobs import JobError, Progress
 from lib.contract.model import Reading, Request
 from lib.contract.operations import Gate
-from lib.contract.states import Change, ImportMode, InvalidPolicy, PlanState, UndoOutcome
+from lib.contract.states import Change, ImportMode, InvalidPolicy, PlanState, SheetFormat, UndoOutcome
 
 #: The most columns a sheet may have, said on the page before the upload and enforced by the reader.
 MAX_COLUMNS = 256
@@ -19,6 +19,47 @@ MAX_CELL_CHARACTERS = 50_000
 #: A mirror's removals above both bounds are held until somebody approves their number.
 HELD_REMOVALS_ABOVE = 10
 HELD_REMOVALS_RATIO = 0.10
+
+
+def hold_removals(removed: int, table_size: int) -> int:
+    """How many of a mirror's removals are held back until somebody approves their number: all of them, or none."""
+    return removed if removed > HELD_REMOVALS_ABOVE and removed > HELD_REMOVALS_RATIO * table_size else 0
+
+
+#: What a CSV file may be written in, as people call it; UTF-8 and byte-order marks are recognised, the others have to be chosen.
+ENCODINGS: dict[str, str] = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 with a byte-order mark",
+    "utf-16": "UTF-16",
+    "cp1252": "Windows-1252 (Western Europe)",
+    "cp1250": "Windows-1250 (Central Europe)",
+    "cp1251": "Windows-1251 (Cyrillic)",
+    "cp1253": "Windows-1253 (Greek)",
+    "cp1254": "Windows-1254 (Turkish)",
+    "mac-roman": "Mac Roman",
+    "iso-8859-15": "ISO-8859-15 (Western Europe)",
+    "cp932": "Shift-JIS (Japanese)",
+    "gb18030": "GB 18030 (Chinese)",
+    "big5": "Big5 (Chinese)",
+    "cp949": "EUC-KR (Korean)",
+}
+Encoding = Literal[
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "mac-roman",
+    "iso-8859-15",
+    "cp932",
+    "gb18030",
+    "big5",
+    "cp949",
+]
+Delimiter = Literal[",", ";", "\t", "|"]
 
 
 class UploadRequest(Request):
@@ -52,22 +93,36 @@ class ColumnMapping(Request):
         return self
 
 
+class ReadAs(Reading):
+    """How a source was read. What a file does not have is null: a workbook has no delimiter, a CSV file no tab."""
+
+    format: SheetFormat
+    encoding: str | None = None
+    delimiter: str | None = None
+    header_row: int = Field(1, description="the row that names the columns, as a spreadsheet counts")
+    tab: str | None = None
+    doubtful: bool = Field(False, description="the encoding is no more than a guess: a person must look at it")
+
+
 class SheetColumns(Reading):
     """The head of a source: what its columns are called, how it was read, how it would be mapped."""
 
-    columns: list[str]
+    columns: list[str] = Field(description="empty while a workbook's tab has to be chosen first")
     sample: list[list[str]] = Field(description="the first records, as the person sees them")
-    encoding: str
-    delimiter: str
+    read_as: ReadAs
+    tabs: list[str] = Field([], description="the tabs of a workbook; one has to be chosen when there are several")
     suggested: ColumnMapping | None = None
 
 
 class FileSource(Request):
-    """An uploaded file."""
+    """An uploaded file. What is null is found out; what a person says about it counts."""
 
     kind: Literal["file"] = "file"
     upload_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    sheet: str | None = None
+    sheet: str | None = Field(None, max_length=200, description="the tab of a workbook")
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
+    header_row: int | None = Field(None, ge=1, le=1000)
 
 
 class PreviewRequest(Request):
@@ -137,8 +192,7 @@ class Plan(Reading):
     held_removals: int = 0
     progress: Progress | None = None
     error: JobError | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
+    read_as: ReadAs | None = Field(None, description="null while building")
     requested_by: str
     created_at: datetime
     expires_at: datetime

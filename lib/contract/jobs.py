@@ -26,6 +26,7 @@ class JobFailure(StrEnum):
 
     UNREADABLE_SOURCE = "unreadable_source"
     NO_RECORDS = "no_records"
+    TAB_MISSING = "tab_missing"
     COLUMNS_MISSING = "columns_missing"
     UPLOAD_MISSING = "upload_missing"
     PLAN_MISSING = "plan_missing"
@@ -55,6 +56,7 @@ class JobFailure(StrEnum):
 JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.UNREADABLE_SOURCE: "The source is not a sheet this reader understands; the detail names the line.",
     JobFailure.NO_RECORDS: "The sheet has a header and no row below it; that is never read as “remove everything”.",
+    JobFailure.TAB_MISSING: "The workbook or Google Sheet has no tab of this name, or several and none was chosen.",
     JobFailure.COLUMNS_MISSING: "The sheet lacks a column of the mapping.",
     JobFailure.UPLOAD_MISSING: "The uploaded file was removed by age.",
     JobFailure.PLAN_MISSING: "The plan was removed by age.",

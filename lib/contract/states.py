@@ -59,6 +59,15 @@ class ImportMode(StrEnum):
     MIRROR = "mirror"  #: remove them, under the deletion guard
 
 
+class SheetFormat(StrEnum):
+    """What kind of thing a sheet was read from."""
+
+    CSV = "csv"  #: a text file, one line a row
+    XLSX = "xlsx"  #: a workbook, of which one tab is read
+    PARQUET = "parquet"  #: a columnar file other programs write
+    GOOGLE_SHEET = "google_sheet"  #: one tab of a Google Sheet
+
+
 class InvalidPolicy(StrEnum):
     """What an import does when some records are invalid."""
 

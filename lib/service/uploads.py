@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,11 +15,12 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from lib.contract.errors import ErrorCode
-from lib.contract.imports import ColumnMapping, SheetColumns, Upload, UploadRequest
+from lib.contract.imports import ColumnMapping, FileSource, SheetColumns, Upload, UploadRequest
 from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.errors import ServiceError
-from lib.service.sheets import csv_file
+from lib.service.sheets.csv_file import CsvSheet
+from lib.service.sheets.reading import Sheet, UnreadableSheet
 from lib.service.storage import plans as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
@@ -80,21 +82,20 @@ class Uploads:
         finally:
             os.close(descriptor)
 
-    def get_columns(self, upload_id: str) -> SheetColumns:
-        """The head of the file: at most 64 KiB are read, so this is quick whatever its size."""
-        path = self.path_of_complete(upload_id)
+    def get_columns(self, source: FileSource) -> SheetColumns:
+        """The head of the file: at most 64 KiB of a CSV file are read, so this is quick whatever its size."""
+        path = self.path_of_complete(source.upload_id)
         try:
-            dialect = csv_file.detect_dialect(path)
-            columns = csv_file.read_header(path, dialect)
-            sample = []
-            for record in csv_file.read_records(path, dialect):
-                sample.append((record.cells + [""] * len(columns))[: len(columns)])
-                if len(sample) == SAMPLE_RECORDS:
-                    break
-        except csv_file.UnreadableSheet as error:
+            return self._read_head(CsvSheet(path, source, guess=True))
+        except UnreadableSheet as error:
             raise ServiceError(ErrorCode.UNREADABLE_SOURCE, error.detail, action=error.action) from error
+
+    def _read_head(self, sheet: Sheet) -> SheetColumns:
+        columns = sheet.header
+        records = islice(sheet.records(), SAMPLE_RECORDS)
+        sample = [(record.cells + [""] * len(columns))[: len(columns)] for record in records]
         suggested = self._last_mapping(columns) or suggest_mapping(columns, sample)
-        return SheetColumns(columns=columns, sample=sample, encoding=dialect.encoding, delimiter=dialect.delimiter, suggested=suggested)
+        return SheetColumns(columns=columns, sample=sample, read_as=sheet.read_as, suggested=suggested)
 
     def _last_mapping(self, columns: list[str]) -> ColumnMapping | None:
         """What worked last time, if this sheet has the same columns."""

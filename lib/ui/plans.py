@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from lib.contract.imports import Plan, PlanCounts, PlanRow
-from lib.contract.states import Change, ImportMode
-from lib.ui.format import UNKNOWN, format_count, shorten
+from lib.contract.imports import ENCODINGS, Plan, PlanCounts, PlanRow, ReadAs
+from lib.contract.states import Change, ImportMode, SheetFormat
+from lib.ui.format import UNKNOWN, format_count, format_delimiter, shorten
 from lib.ui.marks import CHANGE_MARKS, Column, Tile, Tone, badge, table, tiles
 
 MODE_WORDS: dict[ImportMode, tuple[str, str]] = {
     ImportMode.MERGE: ("Merge", "adds and updates by key; keeps entries that the sheet lacks"),
     ImportMode.MIRROR: ("Mirror", "also removes entries that the sheet lacks; many removals are held until you approve their number"),
 }
+FORMAT_WORDS: dict[SheetFormat, str] = {
+    SheetFormat.CSV: "CSV",
+    SheetFormat.XLSX: "Excel workbook",
+    SheetFormat.PARQUET: "Parquet",
+    SheetFormat.GOOGLE_SHEET: "Google Sheet",
+}
 LISTED = (Change.NEW, Change.CHANGED, Change.REMOVED, Change.INVALID)
+
+
+def describe_reading(read: ReadAs) -> str:
+    """How a source was read, in one line."""
+    parts = [f"tab {read.tab}"] if read.tab else []
+    if read.format is SheetFormat.CSV:
+        parts.append(f"{ENCODINGS.get(read.encoding or '', read.encoding or UNKNOWN)}, {format_delimiter(read.delimiter)}-separated")
+    if read.header_row != 1:
+        parts.append(f"header in row {read.header_row:,}")
+    return ", ".join((FORMAT_WORDS[read.format], *parts))
 
 
 def count_change(counts: PlanCounts, change: Change | None) -> int:

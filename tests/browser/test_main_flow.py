@@ -96,7 +96,7 @@ def meet_the_empty_console(visitor: Visitor) -> None:
 def load_the_sample(visitor: Visitor) -> None:
     visitor.link("Load the sample sheet").click()
     visitor.arrive("Import")
-    expect(visitor.heading("The sheet as it was read")).to_contain_text("utf-8, comma-separated, 6 columns")
+    expect(visitor.heading("The sheet as it was read")).to_contain_text("CSV, UTF-8, comma-separated, 6 columns")
     expect(visitor.page.get_by_role("combobox", name="Key")).to_have_value("key")
     for column in ("title", "advice", "category", "owner", "updated"):
         expect(visitor.page.get_by_role("button", name=f"Remove {column}")).to_be_visible()

@@ -18,6 +18,7 @@ from lib.contract.imports import (
     Plan,
     PlanCounts,
     PreviewRequest,
+    ReadAs,
     SheetColumns,
     UndoReport,
     UndoRow,
@@ -41,6 +42,7 @@ from lib.contract.states import (
     Operation,
     PlanState,
     Role,
+    SheetFormat,
     UndoOutcome,
     WorkerRole,
 )
@@ -50,7 +52,7 @@ NOW = utc_now()
 UPLOAD = Upload(upload_id="a" * 32, name="packages.csv", size_bytes=10)
 MAPPING = ColumnMapping(key="name", text=["summary"])
 PREVIEW = PreviewRequest(source=FileSource(upload_id="a" * 32), mapping=MAPPING)
-COLUMNS = SheetColumns(columns=["name"], sample=[["numpy"]], encoding="utf-8", delimiter=",")
+COLUMNS = SheetColumns(columns=["name"], sample=[["numpy"]], read_as=ReadAs(format=SheetFormat.CSV, encoding="utf-8", delimiter=","))
 PLAN = Plan(
     plan_id="p",
     job_id="j",
@@ -113,7 +115,13 @@ SNAPSHOT = Snapshot(
 #: name → (call, method, path, query, answer); what a start returns is the id inside its answer
 CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Reading]] = {
     "create_upload": (lambda c: c.create_upload("packages.csv", 10), "POST", "/api/uploads", {}, UPLOAD),
-    "get_upload_columns": (lambda c: c.get_upload_columns("u"), "GET", "/api/uploads/u/columns", {}, COLUMNS),
+    "get_upload_columns": (
+        lambda c: c.get_upload_columns(FileSource(upload_id="a" * 32, header_row=2)),
+        "GET",
+        f"/api/uploads/{'a' * 32}/columns",
+        {"header_row": "2"},
+        COLUMNS,
+    ),
     "get_plan": (
         lambda c: c.get_plan("p", Change.NEW, 5, "x"),
         "GET",

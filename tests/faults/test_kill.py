@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from lib.contract.imports import FileSource
 from lib.contract.states import Actual, Desired, JobState
 from tests.faults.conftest import Open
 from tests.faults.console import Console, until
@@ -124,7 +125,7 @@ def test_an_upload_cut_by_a_kill_goes_on_where_it_stood(console: Console) -> Non
     offset = console.client.get_upload_offset(upload.upload_id)
     assert offset == 10_000
     assert console.client.put_upload_slice(upload.upload_id, offset, data[offset:]) == len(data)
-    assert console.client.get_upload_columns(upload.upload_id).columns == ["key", "text", "owner"]
+    assert console.client.get_upload_columns(FileSource(upload_id=upload.upload_id)).columns == ["key", "text", "owner"]
 
 
 def test_a_job_that_waits_for_a_paused_worker_is_neither_lost_nor_begun_by_a_kill(console: Console) -> None:

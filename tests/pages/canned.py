@@ -13,6 +13,7 @@ from lib.contract.imports import (
     Plan,
     PlanCounts,
     PlanRow,
+    ReadAs,
     RowError,
     SheetColumns,
 )
@@ -30,6 +31,7 @@ from lib.contract.states import (
     JobState,
     Operation,
     PlanState,
+    SheetFormat,
     WorkerRole,
 )
 from lib.contract.workers import Worker
@@ -199,8 +201,7 @@ def columns() -> SheetColumns:
             ],
             ["KB-003", "Export is empty", "Check the filter: an old one may still be set.", "Product", "Aiko", "2025-01-30"],
         ],
-        encoding="utf-8",
-        delimiter=",",
+        read_as=ReadAs(format=SheetFormat.CSV, encoding="utf-8", delimiter=","),
         suggested=MAPPING,
     )
 
@@ -248,8 +249,7 @@ def plan(state: PlanState = PlanState.READY, **more: Any) -> Plan:
         "counts": PlanCounts(new=120, changed=2, unchanged=30, removed=18, invalid=1),
         "to_embed": 121,
         "held_removals": 18,
-        "encoding": "utf-8",
-        "delimiter": ",",
+        "read_as": ReadAs(format=SheetFormat.CSV, encoding="utf-8", delimiter=","),
         "requested_by": "local admin",
         "created_at": ago(minutes=2),
         "expires_at": now() + timedelta(hours=23),

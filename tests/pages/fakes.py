@@ -15,7 +15,7 @@ from lib.contract.events import JobsReading, Topic
 from lib.contract.exports import Export, ExportPage
 from lib.contract.golden import GoldenReading
 from lib.contract.identity import IdentityReading
-from lib.contract.imports import Plan, SheetColumns, UndoReport, Upload
+from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
@@ -104,9 +104,9 @@ class FakeClient(FakeOperations, FakeIndex):
         self._act("upload_file", name)
         return Upload(upload_id=UPLOAD_ID, name=name, size_bytes=9, received_bytes=9)
 
-    def get_upload_columns(self, upload_id: str, sheet: str | None = None) -> SheetColumns:
-        self._note("get_upload_columns", upload_id, sheet)
-        if upload_id != UPLOAD_ID:
+    def get_upload_columns(self, source: FileSource) -> SheetColumns:
+        self._note("get_upload_columns", source)
+        if source.upload_id != UPLOAD_ID:
             raise self._missing()
         return columns()
 

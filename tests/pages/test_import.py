@@ -34,7 +34,7 @@ def test_a_gate_that_is_shut_says_why_beside_the_button(visit):
 
 def test_columns_come_prefilled_and_say_how_the_file_was_read(visit):
     seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
-    assert "utf-8, comma-separated, 6 columns" in seen.text
+    assert "CSV, UTF-8, comma-separated, 6 columns" in seen.text
     assert seen.app.selectbox[0].value == "key"
     assert seen.app.multiselect[0].value == ["title", "advice"]
     assert not seen.button("preview").disabled

@@ -97,7 +97,7 @@ def test_a_preview_cancelled_in_any_phase_leaves_no_row_behind(
         assert (plan["gate"]["reason_code"], plan["error"]["code"]) == ("plan_failed", "cancelled")
 
     phases = Canceller(filled, Operation.PREVIEW, monkeypatch).everywhere(start, check)
-    assert list(dict.fromkeys(phases)) == ["starting", "reading the table", "comparing", "listing removals"]
+    assert list(dict.fromkeys(phases)) == ["starting", "opening the source", "comparing", "looking for removals", "checking what was read"]
     assert phases.count("comparing") > 2, "in the middle of it, too"
 
 

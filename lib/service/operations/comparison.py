@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,8 +14,8 @@ from sqlalchemy import Connection
 from lib.contract.imports import MAX_CELL_CHARACTERS, ColumnMapping, FieldDifference, RowError
 from lib.contract.states import Change
 from lib.service.sheets.cells import hash_content, hash_record, join_text
-from lib.service.sheets.csv_file import Record, too_long
-from lib.service.storage.entries import get_entries
+from lib.service.sheets.reading import Record, too_long
+from lib.service.storage.entries import get_entries, hashes_by_key
 
 MAX_KEY_CHARACTERS = 500
 
@@ -65,53 +67,70 @@ def restore_texts(texts: dict[str, str | None], text: str) -> dict[str, str]:
 
 
 class Comparison:
-    """Classifies records against the table; what is left of the table in the end, the sheet lacks."""
+    """Classifies records against the table, batch by batch; what the sheet never named, it lacks.
 
-    def __init__(self, *, header: list[str], mapping: ColumnMapping, known: dict[str, tuple[int, bytes]]) -> None:
+    It remembers eight bytes for each key, however long keys are, and nothing of the table: a sheet of any length fits.
+    """
+
+    def __init__(self, *, header: list[str], mapping: ColumnMapping) -> None:
         self._mapping, self._width = mapping, len(header)
         at = {name: header.index(name) for name in (mapping.key, *mapping.text, *mapping.fields)}
         self._key_at = at[mapping.key]
         self._text_at = [(name, at[name]) for name in mapping.text]
         self._fields_at = [(name, at[name]) for name in mapping.fields]
-        self._known = known
-        self._first_row_of: dict[str, int] = {}
+        self._first_row_of: dict[int, int] = {}
         self.counts: Counter[str] = Counter()
         self.records = 0
-        self.characters = 0
 
-    def classify(self, record: Record) -> ComparedRow | None:
+    def compare(self, connection: Connection, records: list[Record]) -> list[ComparedRow]:
+        """The plan's rows for these records, with before → after; entries that are the same already make none."""
+        known = hashes_by_key(connection, [record.cells[self._key_at] for record in records if len(record.cells) > self._key_at])
+        rows = [row for record in records if (row := self.classify(record, known)) is not None]
+        add_differences(connection, rows)
+        return rows
+
+    def classify(self, record: Record, known: Mapping[str, tuple[int, bytes]]) -> ComparedRow | None:
         """The plan's row for this record; None when the entry is the same already."""
         self.records += 1
-        self.characters += sum(map(len, record.cells)) + len(record.cells)
         cells = record.cells + [""] * (self._width - len(record.cells))
         key = cells[self._key_at]
         texts = {name: cells[at] for name, at in self._text_at}
         fields = {name: cells[at] for name, at in self._fields_at}
         text = join_text(texts)
         row = ComparedRow(self.records, record.row, Change.INVALID, key, text, store_texts(texts), fields)
-        row.errors = self._find_errors(record, key, text)
-        entry_id, record_hash = self._known.get(key, (None, None))
+        # Also of a bad record the key is taken down: it still says that its entry is wanted, and must not be removed.
+        first_row = self._first_row_of.setdefault(_short(key), record.row)
+        row.errors = self._find_errors(record, key, text, first_row)
         if row.errors:
-            row.key, row.text = key.replace("\x00", "␀"), text.replace("\x00", "␀")  # PostgreSQL keeps no NUL, not even to show it
+            _show_nul(row)
             self.counts[Change.INVALID] += 1
-            self._known.pop(key, None)  # a bad record still says that its entry is wanted: it must not be removed
             return row
-        self._known.pop(key, None)
         row.content_hash, row.record_hash = hash_content(text), hash_record(key, texts, fields)
-        row.entry_id = entry_id
-        row.change = Change.NEW if entry_id is None else Change.CHANGED if row.record_hash != record_hash else Change.UNCHANGED
+        row.entry_id, record_hash = known.get(key, (None, None))
+        row.change = Change.NEW if row.entry_id is None else Change.CHANGED if row.record_hash != record_hash else Change.UNCHANGED
         self.counts[row.change] += 1
         return None if row.change is Change.UNCHANGED else row
 
-    def _find_errors(self, record: Record, key: str, text: str) -> list[RowError]:
+    def removals(self, page: Sequence[Any]) -> list[ComparedRow]:
+        """Those of these entries that no record named."""
+        gone = [entry for entry in page if _short(entry.key) not in self._first_row_of]
+        first = self.records + self.counts[Change.REMOVED] + 1
+        rows = [
+            ComparedRow(position, None, Change.REMOVED, entry.key, entry_id=entry.entry_id)
+            for position, entry in enumerate(gone, start=first)
+        ]
+        self.counts[Change.REMOVED] += len(rows)
+        return rows
+
+    def _find_errors(self, record: Record, key: str, text: str, first_row: int) -> list[RowError]:
         mapping, errors = self._mapping, []
         if not key.strip():
             errors.append(RowError(column=mapping.key, value=key, rule="The key is empty.", fix="Give the row a key no other row has."))
         elif len(key) > MAX_KEY_CHARACTERS:
             rule = f"The key is longer than {MAX_KEY_CHARACTERS} characters."
             errors.append(RowError(column=mapping.key, value=key[:80] + "…", rule=rule, fix="Choose a shorter key column."))
-        elif (first := self._first_row_of.setdefault(key, record.row)) != record.row:
-            rule = f"The key stands in row {first:,} already."
+        elif first_row != record.row:
+            rule = f"The key stands in row {first_row:,} already."
             errors.append(RowError(column=mapping.key, value=key, rule=rule, fix="Keys must differ: change or delete one of the rows."))
         if not text:
             column = ", ".join(mapping.text)
@@ -129,25 +148,30 @@ class Comparison:
                 errors.append(RowError(column=None, value=cell[:80].replace("\x00", "␀"), rule="A cell holds a NUL.", fix="Remove it."))
         return errors
 
-    def removals(self) -> list[ComparedRow]:
-        """Entries that no record named, in the order of their ids."""
-        left = sorted((entry_id, key) for key, (entry_id, _) in self._known.items())
-        self.counts[Change.REMOVED] = len(left)
-        return [
-            ComparedRow(self.records + number, None, Change.REMOVED, key, entry_id=entry_id)
-            for number, (entry_id, key) in enumerate(left, start=1)
-        ]
 
-    def add_differences(self, connection: Connection, rows: list[ComparedRow]) -> None:
-        """Fill in before → after of changed and removed rows from the table."""
-        named = [row for row in rows if row.entry_id is not None]
-        for start in range(0, len(named), 1000):
-            some = named[start : start + 1000]
-            before = get_entries(connection, [row.entry_id for row in some if row.entry_id is not None])
-            for row in some:
-                if entry := before.get(row.entry_id or 0):
-                    row.text = entry.text if row.change is Change.REMOVED else row.text
-                    row.differences = _differences(entry, row)
+def _short(key: str) -> int:
+    """Eight bytes that stand for a key: two of a million keys share theirs once in forty million sheets."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def _show_nul(row: ComparedRow) -> None:
+    """PostgreSQL keeps no NUL, not even to show it."""
+    seen: Callable[[str | None], str | None] = lambda value: value.replace("\x00", "␀") if value else value  # noqa: E731
+    row.key, row.text = row.key.replace("\x00", "␀"), row.text.replace("\x00", "␀")
+    row.texts = {name: seen(value) for name, value in row.texts.items()}
+    row.fields = {name: value.replace("\x00", "␀") for name, value in row.fields.items()}
+
+
+def add_differences(connection: Connection, rows: list[ComparedRow]) -> None:
+    """Fill in before → after of changed and removed rows from the table."""
+    named = [row for row in rows if row.entry_id is not None]
+    for start in range(0, len(named), 1000):
+        some = named[start : start + 1000]
+        before = get_entries(connection, [row.entry_id for row in some if row.entry_id is not None])
+        for row in some:
+            if entry := before.get(row.entry_id or 0):
+                row.text = entry.text if row.change is Change.REMOVED else row.text
+                row.differences = _differences(entry, row)
 
 
 def _differences(entry: Any, row: ComparedRow) -> list[FieldDifference]:

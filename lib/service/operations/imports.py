@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
-from lib.contract.imports import HELD_REMOVALS_ABOVE, HELD_REMOVALS_RATIO, ColumnMapping, PlanCounts
+from lib.contract.imports import ColumnMapping, FileSource, PlanCounts, hold_removals
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.states import Change, ImportMode, PlanState
 from lib.service.embedders import current_embedder
-from lib.service.operations.comparison import Comparison
+from lib.service.operations.comparison import ComparedRow, Comparison, add_differences
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
-from lib.service.sheets import csv_file
+from lib.service.sheets.digest import hash_file
+from lib.service.sheets.opening import open_sheet
+from lib.service.sheets.reading import Sheet, UnreadableSheet
 from lib.service.storage import changes, entries, plans
 from lib.service.storage.counters import get_counters
 
@@ -27,44 +29,37 @@ def preview_import(context: JobContext) -> dict[str, Any]:
     """Make the plan; its counts are the job's result. A source that cannot be read fails plan and job alike."""
     try:
         return context.step("build_plan", _build_plan, context, context.job.arguments["plan_id"])
-    except csv_file.UnreadableSheet as error:
-        raise OperationFailed(JobFailure.UNREADABLE_SOURCE, error.detail, error.action) from error
+    except UnreadableSheet as error:
+        raise OperationFailed(error.code, error.detail, error.action) from error
 
 
 def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
-    path, mapping, mode = _open_source(context, plan_id)
-    dialect = csv_file.detect_dialect(path)
-    header = csv_file.read_header(path, dialect)
-    _check_mapping(mapping, header)
-    with context.write() as connection:
-        plans.clear_plan_rows(connection, plan_id)  # of an attempt that died half-way
-    context.tell("reading the table")
     with context.database.read() as connection:
-        table_revision = get_counters(connection)["table_revision"]
-        known = entries.hashes_by_key(connection)
-    table_size = len(known)
-    comparison = Comparison(header=header, mapping=mapping, known=known)
-    _compare(context, plan_id, path, dialect, comparison)
+        plan = plans.get_plan(connection, plan_id)
+    if plan is None:
+        raise OperationFailed(JobFailure.PLAN_MISSING, "The plan was removed before it was made.", "Preview the source again.")
+    context.tell("opening the source")
+    with open_sheet(context.config, FileSource.model_validate(plan.source), plan.source_name) as sheet:
+        return _read_sheet(context, plan, sheet)
+
+
+def _read_sheet(context: JobContext, plan: Any, sheet: Sheet) -> dict[str, Any]:
+    mapping = ColumnMapping.model_validate(plan.mapping)
+    _check_mapping(mapping, sheet.header)
+    with context.write() as connection:
+        plans.clear_plan_rows(connection, plan.plan_id)  # of an attempt that died half-way
+        counters = get_counters(connection)
+    comparison = Comparison(header=sheet.header, mapping=mapping)
+    _compare(context, plan.plan_id, sheet, comparison)
     if not comparison.records:
         raise OperationFailed(
             JobFailure.NO_RECORDS,
             "The sheet has a header and no row below it. That is not read as “remove everything”.",
             "Check the file or the tab.",
         )
-    if mode is ImportMode.MIRROR:
-        _plan_removals(context, plan_id, comparison)
-    return _finish_plan(context, plan_id, path, dialect, comparison, table_revision=table_revision, table_size=table_size)
-
-
-def _open_source(context: JobContext, plan_id: str) -> tuple[Path, ColumnMapping, ImportMode]:
-    with context.database.read() as connection:
-        plan = plans.get_plan(connection, plan_id)
-    if plan is None:
-        raise OperationFailed(JobFailure.PLAN_MISSING, "The plan was removed before it was made.", "Preview the source again.")
-    path = context.config.uploads_dir / plan.source["upload_id"]
-    if not path.is_file():
-        raise OperationFailed(JobFailure.UPLOAD_MISSING, "The uploaded file is gone: it was removed by age.", "Upload the file again.")
-    return path, ColumnMapping.model_validate(plan.mapping), ImportMode(plan.mode)
+    if plan.mode == ImportMode.MIRROR:
+        _plan_removals(context, plan.plan_id, comparison)
+    return _finish_plan(context, plan.plan_id, sheet, comparison, counters=counters)
 
 
 def _check_mapping(mapping: ColumnMapping, header: list[str]) -> None:
@@ -76,58 +71,46 @@ def _check_mapping(mapping: ColumnMapping, header: list[str]) -> None:
         )
 
 
-def _compare(context: JobContext, plan_id: str, path: Path, dialect: csv_file.Dialect, comparison: Comparison) -> None:
-    size, batch = path.stat().st_size, []
-    for record in csv_file.read_records(path, dialect):
-        row = comparison.classify(record)
-        if row is not None:
-            batch.append(row)
-        if len(batch) >= BATCH_ROWS:
-            _write_rows(context, plan_id, comparison, batch)
-            batch = []
-        if comparison.records % 1000 == 0:
-            # The number of rows is not known before the end: estimate it from the bytes read so far.
-            context.tell("comparing", comparison.records, _estimate_total(comparison, size))
-    _write_rows(context, plan_id, comparison, batch)
+def _compare(context: JobContext, plan_id: str, sheet: Sheet, comparison: Comparison) -> None:
+    records = sheet.records()
+    while batch := list(islice(records, BATCH_ROWS)):
+        with context.database.read() as connection:
+            rows = comparison.compare(connection, batch)
+        _write_rows(context, plan_id, rows)
+        context.tell("comparing", comparison.records, _estimate_total(comparison.records, sheet.read_ratio()))
     context.tell("comparing", comparison.records, comparison.records)
 
 
-def _estimate_total(comparison: Comparison, size: int) -> int | None:
-    read = comparison.characters
-    return max(comparison.records, int(comparison.records * size / read)) if read else None
+def _estimate_total(records: int, ratio: float | None) -> int | None:
+    """The number of rows is seldom known before the end: estimated from how much of the source they have used up."""
+    return max(records, int(records / ratio)) if ratio else None
 
 
-def _write_rows(context: JobContext, plan_id: str, comparison: Comparison, batch: list[Any]) -> None:
-    if not batch:
-        return
-    with context.database.read() as connection:
-        comparison.add_differences(connection, batch)
-    with context.write() as connection:
-        plans.add_plan_rows(connection, [row.as_tuple(plan_id) for row in batch])
+def _write_rows(context: JobContext, plan_id: str, rows: list[ComparedRow]) -> None:
+    if rows:
+        with context.write() as connection:
+            plans.add_plan_rows(connection, [row.as_tuple(plan_id) for row in rows])
 
 
 def _plan_removals(context: JobContext, plan_id: str, comparison: Comparison) -> None:
-    removed = comparison.removals()
-    for start in range(0, len(removed), BATCH_ROWS):
-        _write_rows(context, plan_id, comparison, removed[start : start + BATCH_ROWS])
-        context.tell("listing removals", start, len(removed))
+    """Entries that no record named. A page at a time: a table of any size fits."""
+    after, looked_at = 0, 0
+    while True:
+        with context.database.read() as connection:
+            page = entries.list_keys(connection, after=after, limit=BATCH_ROWS)
+            rows = comparison.removals(page)
+            add_differences(connection, rows)
+        if not page:
+            return
+        _write_rows(context, plan_id, rows)
+        after, looked_at = page[-1].entry_id, looked_at + len(page)
+        context.tell("looking for removals", looked_at)
 
 
-def _finish_plan(
-    context: JobContext,
-    plan_id: str,
-    path: Path,
-    dialect: csv_file.Dialect,
-    comparison: Comparison,
-    *,
-    table_revision: int,
-    table_size: int,
-) -> dict[str, Any]:
+def _finish_plan(context: JobContext, plan_id: str, sheet: Sheet, comparison: Comparison, *, counters: Mapping[str, int]) -> dict[str, Any]:
     counts = PlanCounts(**comparison.counts)
-    held = counts.removed if counts.removed > HELD_REMOVALS_ABOVE and counts.removed > HELD_REMOVALS_RATIO * table_size else 0
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    fingerprint = current_embedder(context.database, context.config).fingerprint
+    context.tell("checking what was read")
+    source_sha256, fingerprint = sheet.fingerprint(), current_embedder(context.database, context.config).fingerprint
     with context.write() as connection:
         to_embed = plans.count_to_embed(connection, plan_id, fingerprint)
         plans.update_plan(
@@ -136,11 +119,10 @@ def _finish_plan(
             state=PlanState.READY,
             counts=counts.model_dump(),
             to_embed=to_embed,
-            held_removals=held,
-            table_revision=table_revision,
-            source_sha256=sha256,
-            encoding=dialect.encoding,
-            delimiter=dialect.delimiter,
+            held_removals=hold_removals(counts.removed, counters["entries"]),
+            table_revision=counters["table_revision"],
+            source_sha256=source_sha256,
+            read_as=sheet.read_as.model_dump(mode="json"),
         )
     return {"plan_id": plan_id, **counts.model_dump(), "to_embed": to_embed}
 
@@ -202,7 +184,5 @@ def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:
 
 def _check_source(context: JobContext, plan: Any) -> None:
     path = context.config.uploads_dir / plan.source["upload_id"]
-    if path.is_file():  # removed by age is harmless: the plan's rows are what is applied
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != plan.source_sha256:
-                raise OperationFailed(JobFailure.PLAN_STALE, "The uploaded file has changed since this plan was made.", "Preview it again.")
+    if path.is_file() and hash_file(path) != plan.source_sha256:  # removed by age is harmless: the plan's rows are what is applied
+        raise OperationFailed(JobFailure.PLAN_STALE, "The uploaded file has changed since this plan was made.", "Preview it again.")

@@ -53,9 +53,7 @@ def _take(context: JobContext, name: str, note: str, automatic: bool) -> dict[st
         return _save(context, name, note, automatic=automatic, table_sha256=table_sha256)
 
 
-def _save(
-    context: JobContext, name: str, note: str, *, automatic: bool, table_sha256: str, quickly: bool = False
-) -> dict[str, Any] | None:
+def _save(context: JobContext, name: str, note: str, *, automatic: bool, table_sha256: str, quickly: bool = False) -> dict[str, Any] | None:
     generations = Generations(context.config.index_dir)
     snapshot_id = context.job.job_id  # one per job: a repeated step makes the same one
     folder = context.config.snapshots_dir / snapshot_id

@@ -25,9 +25,7 @@ def list_snapshots(_: Viewer, services: ServicesDep) -> SnapshotPage:
 
 
 @router.put("/{snapshot_id}", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.CROSS_SITE))
-def change_snapshot(
-    snapshot_id: SnapshotId, body: SnapshotChange, who: Operator, services: ServicesDep, request_id: RequestId
-) -> Snapshot:
+def change_snapshot(snapshot_id: SnapshotId, body: SnapshotChange, who: Operator, services: ServicesDep, request_id: RequestId) -> Snapshot:
     """Another name, another note, a pin or none."""
     return snapshots.change_snapshot(services.database, snapshot_id, body, actor=who.actor, request_id=request_id)
 

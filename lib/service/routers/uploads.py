@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from lib.contract.errors import ErrorCode
-from lib.contract.imports import SheetColumns, Upload, UploadRequest
+from lib.contract.imports import Delimiter, Encoding, FileSource, SheetColumns, Upload, UploadRequest
 from lib.service.routers.deps import Operator, RequestId, ServicesDep, Viewer, problems
 
 router = APIRouter(prefix="/api/uploads", tags=["import"])
@@ -51,8 +51,14 @@ async def put_upload_slice(
     responses=problems(ErrorCode.NOT_FOUND, ErrorCode.UPLOAD_INCOMPLETE, ErrorCode.UNREADABLE_SOURCE),
 )
 def get_upload_columns(
-    upload_id: UploadId, _: Viewer, services: ServicesDep, sheet: Annotated[str | None, Query(max_length=200)] = None
+    upload_id: UploadId,
+    _: Viewer,
+    services: ServicesDep,
+    sheet: Annotated[str | None, Query(max_length=200, description="the tab of a workbook")] = None,
+    encoding: Encoding | None = None,
+    delimiter: Delimiter | None = None,
+    header_row: Annotated[int | None, Query(ge=1, le=1000)] = None,
 ) -> SheetColumns:
-    """How the file was read, what its columns are called, and how they would be mapped."""
-    del sheet  # a CSV file has one sheet; workbooks will need it
-    return services.uploads.get_columns(upload_id)
+    """How the file was read, what its columns are called, and how they would be mapped. What is said of it counts."""
+    source = FileSource(upload_id=upload_id, sheet=sheet, encoding=encoding, delimiter=delimiter, header_row=header_row)
+    return services.uploads.get_columns(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -14,10 +15,23 @@ from lib.service.storage.schema import entries, items
 _PAGE = 2000
 
 
-def hashes_by_key(connection: Connection) -> dict[str, tuple[int, bytes]]:
-    """Key → (entry_id, record hash) of the whole table: about 200 bytes an entry."""
-    rows = connection.execute(sa.select(entries.c.key, entries.c.entry_id, entries.c.record_hash)).yield_per(_PAGE)
+def hashes_by_key(connection: Connection, keys: list[str]) -> dict[str, tuple[int, bytes]]:
+    """Key → (entry_id, record hash) of those of the keys that the table has."""
+    # One parameter for all of them: a statement with thousands would be put together and prepared anew each time.
+    named = "SELECT value FROM json_each(:keys)"
+    if connection.dialect.name == "postgresql":
+        named = "SELECT value FROM json_array_elements_text(CAST(:keys AS json)) AS t(value)"
+    statement = f"SELECT key, entry_id, record_hash FROM entries WHERE key IN ({named})"  # noqa: S608 - one of two constants
+    rows = connection.execute(sa.text(statement), {"keys": json.dumps(keys)})
     return {row.key: (row.entry_id, bytes(row.record_hash)) for row in rows}
+
+
+def list_keys(connection: Connection, *, after: int, limit: int) -> list[sa.Row[Any]]:
+    """(entry_id, key) in the order in which entries were first seen, after the id ``after``."""
+    query: sa.Select[Any] = (
+        sa.select(entries.c.entry_id, entries.c.key).where(entries.c.entry_id > after).order_by(entries.c.entry_id).limit(limit)
+    )
+    return list(connection.execute(query).all())
 
 
 def hash_table(connection: Connection) -> str:

@@ -89,8 +89,7 @@ plans = Table(
     Column("held_removals", Integer, nullable=False, default=0),
     Column("table_revision", BigInteger),
     Column("error", Json),
-    Column("encoding", String(32)),
-    Column("delimiter", String(8)),
+    Column("read_as", Json),  # contract.imports.ReadAs
     Column("requested_by", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

@@ -19,11 +19,11 @@ from lib.contract.imports import (
 from lib.contract.operations import Gate
 from lib.contract.settings import SETTINGS
 from lib.contract.states import ImportMode, Operation
-from lib.ui.format import format_delimiter, plural
+from lib.ui.format import plural
 from lib.ui.gates import gated_button
 from lib.ui.live import gate_of, last_known, latest_settings, live_block
 from lib.ui.notices import describe_error, show_trouble
-from lib.ui.plans import MODE_WORDS
+from lib.ui.plans import MODE_WORDS, describe_reading
 from lib.ui.session import Params, get_client, get_param, go_to
 from lib.ui.starts import SAMPLE_UPLOAD, show_sample_button, start_preview, upload_sample
 from lib.ui.uploader import show_uploader
@@ -127,7 +127,7 @@ def show_mapping() -> None:
         return
     show_heading(
         "The sheet as it was read",
-        note=f"{columns.encoding}, {format_delimiter(columns.delimiter)}-separated, {plural(len(columns.columns), 'column')}",
+        note=f"{describe_reading(columns.read_as)}, {plural(len(columns.columns), 'column')}",
     )
     st.dataframe(
         {name: [row[place] if place < len(row) else "" for row in columns.sample] for place, name in enumerate(columns.columns)},
@@ -190,4 +190,4 @@ def _show_preview_button(upload_id: str, mapping: ColumnMapping | None, mode: Im
 
 @st.cache_data(ttl=300, max_entries=50, show_spinner=False)
 def _get_columns(upload_id: str) -> SheetColumns:
-    return get_client().get_upload_columns(upload_id)
+    return get_client().get_upload_columns(FileSource(upload_id=upload_id))

@@ -11,13 +11,13 @@ from lib.contract.imports import (
     Plan,
 )
 from lib.contract.states import Change, InvalidPolicy, PlanState
-from lib.ui.format import format_delimiter, format_until
+from lib.ui.format import format_until
 from lib.ui.frames.applying import show_apply
 from lib.ui.live import find_job, last_known, live_block
 from lib.ui.marks import CHANGE_MARKS, PLAN_MARKS, Tone, badge, moment
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.pages import PAGES
-from lib.ui.plans import LISTED, MODE_WORDS, count_change, plan_table, plan_tiles
+from lib.ui.plans import LISTED, MODE_WORDS, count_change, describe_reading, plan_table, plan_tiles
 from lib.ui.session import Params, get_client, get_param, now, zone
 from lib.ui.starts import show_preview_again
 from lib.ui.widgets import show_active_job, show_finding, show_nothing, show_paging, show_progress, show_unknown
@@ -60,7 +60,7 @@ def show_plan() -> None:
 
 def _show_plan_head(plan: Plan) -> None:
     at = now()
-    read = f" · {escape(plan.encoding)}, {format_delimiter(plan.delimiter)}-separated" if plan.encoding else ""
+    read = f" · {escape(describe_reading(plan.read_as))}" if plan.read_as else ""
     expires = f" · good for {format_until(plan.expires_at, at).removeprefix('in ')}" if plan.state is PlanState.READY else ""
     mapping = plan.mapping
     columns = f"key: {mapping.key} · text: {', '.join(mapping.text)} · fields: {', '.join(mapping.fields) or 'none'}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from lib.contract.imports import ColumnMapping
 from lib.contract.states import Change
 from lib.service.operations.comparison import MAX_KEY_CHARACTERS, Comparison, restore_texts, store_texts
 from lib.service.sheets.cells import hash_content, hash_record
-from lib.service.sheets.csv_file import Record
+from lib.service.sheets.reading import Record
 
 HEADER = ["id", "title", "advice", "owner"]
 MAPPING = ColumnMapping(key="id", text=["title", "advice"], fields=["owner"])
@@ -24,11 +26,16 @@ def known(**entries: tuple[str, str, str]) -> dict[str, tuple[int, bytes]]:
     }
 
 
+def page_of(*keys: str) -> list[SimpleNamespace]:
+    """Entries of the table with the ids 1, 2, 3 …"""
+    return [SimpleNamespace(entry_id=number, key=key) for number, key in enumerate(keys, start=1)]
+
+
 def compare(
     *records: list[str], table: dict[str, tuple[int, bytes]] | None = None, mapping: ColumnMapping = MAPPING
 ) -> tuple[Comparison, list]:
-    comparison = Comparison(header=HEADER, mapping=mapping, known=table or {})
-    return comparison, [comparison.classify(Record(row, cells)) for row, cells in enumerate(records, start=2)]
+    comparison = Comparison(header=HEADER, mapping=mapping)
+    return comparison, [comparison.classify(Record(row, cells), table or {}) for row, cells in enumerate(records, start=2)]
 
 
 def test_a_record_is_new_changed_or_unchanged() -> None:
@@ -41,7 +48,7 @@ def test_a_record_is_new_changed_or_unchanged() -> None:
 
 def test_what_no_record_named_is_left_for_removal_in_the_order_of_ids() -> None:
     comparison, _ = compare(["b", "t", "x", ""], table=known(c=("", "1", ""), b=("", "2", ""), a=("", "3", "")))
-    assert [(row.change, row.key, row.entry_id, row.row) for row in comparison.removals()] == [
+    assert [(row.change, row.key, row.entry_id, row.row) for row in comparison.removals(page_of("c", "b", "a"))] == [
         (Change.REMOVED, "c", 1, None),
         (Change.REMOVED, "a", 3, None),
     ]
@@ -92,7 +99,7 @@ def test_a_key_that_comes_twice_names_the_first_row_and_keeps_the_first_record()
     assert rows[0] is None
     assert (rows[1].change, rows[1].errors[0].rule) == (Change.INVALID, "The key stands in row 2 already.")
     assert rows[2].change is Change.NEW
-    assert comparison.removals() == []
+    assert comparison.removals(page_of("a")) == []
 
 
 def test_the_limits_themselves_are_allowed() -> None:
