@@ -39,7 +39,6 @@ class JobFailure(StrEnum):
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_REJECTED = "credentials_rejected"
     SPREADSHEET_MISSING = "spreadsheet_missing"
-    TAB_MISSING = "tab_missing"
     SHEET_NOT_SHARED = "sheet_not_shared"
     SHEETS_QUOTA = "sheets_quota"
     SHEETS_UNREACHABLE = "sheets_unreachable"
@@ -69,7 +68,6 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.CREDENTIALS_MISSING: "No key of a Google service account is stored.",
     JobFailure.CREDENTIALS_REJECTED: "Google does not accept the stored key.",
     JobFailure.SPREADSHEET_MISSING: "There is no such spreadsheet, or the service account cannot see it.",
-    JobFailure.TAB_MISSING: "The spreadsheet has no tab of that name; it may have been renamed.",
     JobFailure.SHEET_NOT_SHARED: "The sheet is not shared with the service account, or only for reading.",
     JobFailure.SHEETS_QUOTA: "Google's calls per minute were used up, and waiting did not help.",
     JobFailure.SHEETS_UNREACHABLE: "Google could not be reached; that is never read as an empty sheet.",
