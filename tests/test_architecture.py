@@ -49,6 +49,7 @@ SERVICE_ORDER = [
     "plans",
     "intentions",
     "snapshots",
+    "exports",
     "jobs",
     "workers",
     "batches",

@@ -48,6 +48,7 @@ ROUTES = {
     "GET /api/intentions": "list_intentions",
     "POST /api/intentions/{intention_id}/cancel": "cancel_intention",
     "GET /api/exports": "list_exports",
+    "POST /api/exports/scope": "get_export_scope",
     "GET /api/exports/{export_id}/file": "download_export",
     "GET /api/workers": "list_workers",
     "POST /api/workers/{worker_id}/pause": "pause_worker",

@@ -21,7 +21,7 @@ from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_o
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
-from lib.contract.exports import ExportPage
+from lib.contract.exports import ExportFilter, ExportPage, ExportScope
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.operations import Ticket, TicketRequest
@@ -110,6 +110,10 @@ class Client(OperationsClient, IndexClient, SnapshotsClient):
     def list_exports(self) -> ExportPage:
         """Export files that can still be downloaded, newest first."""
         return self.transport.get(ExportPage, "/api/exports")
+
+    def get_export_scope(self, wanted: ExportFilter) -> ExportScope:
+        """How many entries a filter matches, and which columns there are to write."""
+        return self.transport.post(ExportScope, "/api/exports/scope", wanted)
 
     def download_export(self, export_id: str, path: Path) -> Path:
         """The export file, whole and checked against its digest, at ``path``."""

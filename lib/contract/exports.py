@@ -3,32 +3,73 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from enum import StrEnum
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lib.contract.model import Reading, Request
+from lib.contract.states import EntryState
+
+#: What one XLSX cell may hold; a longer one ends the export before there is a file, it is never cut.
+XLSX_MAX_CELL_CHARACTERS = 32_767
+#: Entries one XLSX sheet may hold: its last row, less the header.
+XLSX_MAX_ROWS = 1_048_575
+
+
+class ExportFormat(StrEnum):
+    """How a file is written down."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    PARQUET = "parquet"
 
 
 class FileTarget(Request):
     """A file to download. ``spreadsheet_safe`` disarms cells a spreadsheet would run; the import undoes it."""
 
     kind: Literal["file"] = "file"
-    format: Literal["csv"] = "csv"
+    format: ExportFormat = ExportFormat.CSV
     spreadsheet_safe: bool = True
 
 
-class ExportFilter(Request):
-    """Which entries. An empty filter means all of them."""
+ShortText = Annotated[str, Field(max_length=200)]
 
-    text: str | None = Field(None, max_length=200, description="only entries whose key or text contains this")
+
+class ExportFilter(Request):
+    """Which entries. An empty filter means all of them; each part narrows it further."""
+
+    text: ShortText | None = Field(None, description="only entries whose key or text contains this")
+    fields: dict[ShortText, ShortText] = Field({}, max_length=20, description="only entries whose field has exactly this value")
+    state: EntryState | None = None
+    updated_since: datetime | None = Field(None, description="only entries that changed at this moment or later; with its time zone")
+
+    @field_validator("updated_since")
+    @classmethod
+    def _has_a_zone(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("say in which time zone, as in 2025-03-01T09:00:00Z")
+        return value
 
 
 class ExportRequest(Request):
-    """Write entries to a target."""
+    """Write entries to a target. ``columns``: only these text and field columns beside the key; null means all of them."""
 
     target: FileTarget = FileTarget()
     filter: ExportFilter = ExportFilter()
+    columns: list[str] | None = Field(None, min_length=1, max_length=1000)
+
+
+class ExportScope(Reading):
+    """What a filter matches, before anything is written."""
+
+    matching: int
+    total: int
+    key: str = Field(description="what the key's column is called")
+    text: list[str]
+    fields: list[str]
+    maybe_too_long: int = Field(0, description="matching entries with more text or fields than one XLSX cell may hold")
+    taken_at: datetime
 
 
 class Export(Reading):
@@ -37,6 +78,7 @@ class Export(Reading):
     export_id: str
     job_id: str
     name: str
+    format: ExportFormat = ExportFormat.CSV
     rows: int
     size_bytes: int
     sha256: str

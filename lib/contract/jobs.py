@@ -33,6 +33,7 @@ class JobFailure(StrEnum):
     PLAN_STALE = "plan_stale"
     IMPORT_MISSING = "import_missing"
     NOTHING_MATCHES = "nothing_matches"
+    DOES_NOT_FIT = "does_not_fit"
     NOTHING_TO_INDEX = "nothing_to_index"
     NO_INDEX = "no_index"
     SUPERSEDED = "superseded"
@@ -62,6 +63,7 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.PLAN_STALE: "The source or the table has changed since the plan was made.",
     JobFailure.IMPORT_MISSING: "The import to undo was removed by age.",
     JobFailure.NOTHING_MATCHES: "No entry matches the filter of the export.",
+    JobFailure.DOES_NOT_FIT: "The target cannot hold this exactly; the detail names the entry and the limit.",
     JobFailure.NOTHING_TO_INDEX: "No entry has a vector yet.",
     JobFailure.NO_INDEX: "There is no index yet.",
     JobFailure.SUPERSEDED: "Another generation was published meanwhile; the next refresh takes up what this one had.",

@@ -84,6 +84,15 @@ class ItemState(StrEnum):
     DISCARDED = "discarded"  #: a person gave up on it; not searchable until its text changes or somebody retries
 
 
+class EntryState(StrEnum):
+    """How far an entry is on its way into the index; what an export may be narrowed to."""
+
+    EMBEDDED = "embedded"  #: it has its vector
+    WAITING = "waiting"  #: its item is pending, or a worker holds it
+    FAILED = "failed"  #: its item failed
+    DISCARDED = "discarded"  #: a person gave up on its item
+
+
 class FailureCause(StrEnum):
     """Why an item could not be embedded: a closed list, each with plain words in ``queue.CAUSES``."""
 

@@ -104,8 +104,8 @@ class Housekeeping:
             audit.forget_old(connection, jobs_before)
             intentions.forget_old(connection, jobs_before)
         sweep_snapshots(self._database, self._config)
-        for export_id in old_exports:
-            (self._config.exports_dir / f"{export_id}.csv").unlink(missing_ok=True)
+        for name in old_exports:
+            (self._config.exports_dir / name).unlink(missing_ok=True)
         for upload_id in old_uploads:
             (self._config.uploads_dir / upload_id).unlink(missing_ok=True)
         self._generations.sweep()

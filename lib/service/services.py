@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lib.service.config import Config
 from lib.service.engine import JobQueue
+from lib.service.exports import Exports
 from lib.service.feed import Feed
 from lib.service.search import Search
 from lib.service.security import Guard
@@ -25,6 +26,7 @@ class Services:
     guard: Guard
     uploads: Uploads
     search: Search
+    exports: Exports
     feed: Feed
     telemetry: Telemetry
 
@@ -50,6 +52,7 @@ def build_services(config: Config) -> Services:
         guard=Guard(config),
         uploads=Uploads(database, config),
         search=search,
+        exports=Exports(database),
         feed=feed,
         telemetry=Telemetry(database, feed, search),
     )

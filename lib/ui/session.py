@@ -43,8 +43,13 @@ class Params:
     CAUSE: Final = "cause"  #: the failures' filter
     QUERY: Final = "q"  #: a search
     CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
+    FORMAT: Final = "format"  #: how an export is written down
+    SINCE: Final = "since"  #: the export's filter
+    FIELD: Final = "field"  #: the export's filter
+    VALUE: Final = "value"  #: the export's filter
+    COLUMNS: Final = "columns"  #: the columns an export writes
     OPERATION: Final = "operation"  #: the job list's filter
-    STATE: Final = "state"  #: the job list's filter
+    STATE: Final = "state"  #: the job list's filter, and the export's
     PERSON: Final = "person"  #: the job list's filter
     PERIOD: Final = "period"  #: the job list's filter
     OBJECT: Final = "object"  #: the audit list's filter

@@ -8,7 +8,7 @@ from typing import Any
 from lib.client.api import Client
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
-from lib.contract.exports import ExportPage, ExportRequest
+from lib.contract.exports import ExportFilter, ExportPage, ExportRequest, ExportScope
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import (
@@ -73,6 +73,7 @@ WORKER = Worker(
 )
 WORKERS = WorkersReading(workers=[WORKER], taken_at=NOW)
 QUEUE = QueueReading(entries=1, pending=1, leased=0, failed=0, embedded=0, taken_at=NOW)
+SCOPE = ExportScope(matching=2, total=3, key="id", text=["text"], fields=[], taken_at=NOW)
 SETTING = SettingReading(name="export.keep_days", value=3, default=7)
 REPORT = FailureReport(done=2, skipped=0)
 UNDO = UndoReport(
@@ -130,6 +131,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         PLAN,
     ),
     "list_exports": (lambda c: c.list_exports(), "GET", "/api/exports", {}, ExportPage(items=[], taken_at=NOW)),
+    "get_export_scope": (lambda c: c.get_export_scope(ExportFilter(text="a")), "POST", "/api/exports/scope", {}, SCOPE),
     "list_operations": (lambda c: c.list_operations(), "GET", "/api/operations", {}, OperationsReading(operations=[], taken_at=NOW)),
     "list_jobs": (
         lambda c: c.list_jobs(Operation.EXPORT, JobState.FAILED, 7, requested_by="bob & eve", since=NOW),

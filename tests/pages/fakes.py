@@ -12,7 +12,7 @@ from lib.contract.audit import AuditEntry, AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.errors import ErrorCode, Problem
 from lib.contract.events import JobsReading, Topic
-from lib.contract.exports import Export, ExportPage
+from lib.contract.exports import Export, ExportPage, ExportScope
 from lib.contract.golden import GoldenReading
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
@@ -124,6 +124,14 @@ class FakeClient(FakeOperations, FakeIndex):
     def list_exports(self) -> ExportPage:
         self._note("list_exports")
         return ExportPage(items=self.exports, taken_at=now())
+
+    def get_export_scope(self, wanted: Any) -> ExportScope:
+        self._note("get_export_scope", wanted)
+        matching = 7 if wanted.text else 150
+        fields = ["category", "owner", "updated"]
+        return ExportScope(
+            matching=matching, total=150, key="key", text=["title", "advice"], fields=fields, maybe_too_long=2, taken_at=now()
+        )
 
     def export_link(self, export_id: str, ticket: str, base_url: str | None = None) -> str:
         return f"{base_url or ''}/api/exports/{export_id}/file?ticket={ticket}"

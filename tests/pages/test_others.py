@@ -38,7 +38,7 @@ class TestExport:
         seen = visit("Export", "idle")
         assert ">150<" in seen.text
         seen.app.text_input[0].set_value("refund").run()
-        assert seen.asked("list_entries") == [("refund", 1, None)]
+        assert seen.asked("get_export_scope")[-1][0].text == "refund"
         assert ">7<" in seen.text
 
     def test_it_starts_with_the_filter_and_the_choice(self, visit):
@@ -51,6 +51,24 @@ class TestExport:
         assert request.target.spreadsheet_safe is False
         assert key
         assert "Export started" in seen.text
+
+    @pytest.mark.feature("E1")
+    def test_a_link_holds_the_whole_choice(self, visit):
+        choice = {"format": "XLSX", "contains": "refund", "state": "failed", "since": "2025-02-01", "field": "owner", "value": "Maria"}
+        seen = visit("Export", "idle", columns="advice", **choice)
+        seen.button("start_export").click().run()
+        ((request, _),) = seen.asked("start_export")
+        assert request.target.format == "xlsx"
+        assert (request.filter.text, request.filter.state, request.filter.fields) == ("refund", "failed", {"owner": "Maria"})
+        assert request.filter.updated_since.isoformat() == "2025-02-01T00:00:00+00:00"
+        assert request.columns == ["advice"]
+
+    @pytest.mark.feature("E1")
+    def test_what_xlsx_cannot_hold_is_said_before(self, visit):
+        assert "will stop and name it" not in visit("Export", "idle").text
+        seen = visit("Export", "idle", format="XLSX")
+        assert "32,767 characters" in seen.text
+        assert "2 entries hold more than 32,767 characters" in seen.text
 
     def test_a_double_click_repeats_the_idempotency_key(self, visit):
         seen = visit("Export", "idle")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import FileResponse, Response
 
 from lib.contract.errors import ErrorCode
-from lib.contract.exports import ExportPage
+from lib.contract.exports import ExportFilter, ExportFormat, ExportPage, ExportScope
 from lib.contract.model import utc_now
 from lib.service.errors import ServiceError
 from lib.service.routers.deps import ServicesDep, Viewer, problems
@@ -23,6 +23,19 @@ def list_exports(_: Viewer, services: ServicesDep) -> ExportPage:
     """Export files that can still be downloaded, newest first."""
     with services.database.read() as connection:
         return ExportPage(items=rows.list_exports(connection, now=utc_now(), limit=100), taken_at=utc_now())
+
+
+_MEDIA_TYPES = {
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+    ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ExportFormat.PARQUET: "application/vnd.apache.parquet",
+}
+
+
+@router.post("/scope")
+def get_export_scope(body: ExportFilter, _: Viewer, services: ServicesDep) -> ExportScope:
+    """How many entries a filter matches, and which columns there are to write. Writes nothing."""
+    return services.exports.read_scope(body)
 
 
 @router.get(
@@ -44,7 +57,7 @@ def download_export(
         export = rows.get_export(connection, export_id)
     if export is None:
         raise ServiceError(ErrorCode.NOT_FOUND, "There is no such export file.", action="It may have been removed by age: export again.")
-    path = services.config.exports_dir / f"{export_id}.csv"
+    path = services.config.exports_dir / rows.file_name(export_id, export.format)
     if export.expires_at < utc_now() or not path.is_file():
         raise ServiceError(ErrorCode.EXPIRED, "The file was removed by age.", action="Export again.")
-    return download(path, sha256=export.sha256, name=export.name, media_type="text/csv; charset=utf-8", if_none_match=if_none_match)
+    return download(path, sha256=export.sha256, name=export.name, media_type=_MEDIA_TYPES[export.format], if_none_match=if_none_match)

@@ -116,7 +116,8 @@ def start_undo(
 def start_export(
     body: ExportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
-    """Write entries to a file."""
+    """Write entries to a target."""
+    services.exports.check_columns(body)
     return _start(services, response, how.start(Operation.EXPORT, body.model_dump(mode="json"), who, request_id))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -70,14 +69,6 @@ def list_entries(connection: Connection, *, text: str | None, after: int, limit:
         .limit(limit)
     )
     return list(connection.execute(_matching(query, text)).all())
-
-
-def stream_entries(connection: Connection, text: str | None = None) -> Iterator[list[sa.Row[Any]]]:
-    """All matching entries in pages, in the order they were first seen."""
-    after = 0
-    while page := list_entries(connection, text=text, after=after, limit=_PAGE):
-        yield page
-        after = page[-1].entry_id
 
 
 def list_columns(connection: Connection) -> tuple[list[str], list[str]]:

@@ -31,7 +31,12 @@ def list_exports(connection: Connection, *, now: datetime, limit: int) -> list[E
 
 
 def forget_expired(connection: Connection, now: datetime) -> list[str]:
-    """Drop expired exports; answers the ids whose files may go."""
-    old = list(connection.execute(sa.select(exports.c.export_id).where(exports.c.expires_at < now)).scalars())
+    """Drop expired exports; answers the names their files have on disk."""
+    old = connection.execute(sa.select(exports.c.export_id, exports.c.format).where(exports.c.expires_at < now)).all()
     connection.execute(sa.delete(exports).where(exports.c.expires_at < now))
-    return old
+    return [file_name(row.export_id, row.format) for row in old]
+
+
+def file_name(export_id: str, written_as: str) -> str:
+    """What the file of an export is called in the exports folder."""
+    return f"{export_id}.{written_as}"

@@ -77,6 +77,7 @@ exports = Table(
     Column("export_id", String(32), primary_key=True),
     Column("job_id", String(32), nullable=False),
     Column("name", Text, nullable=False),
+    Column("format", String(16), nullable=False),
     Column("rows", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),

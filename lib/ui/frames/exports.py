@@ -1,4 +1,4 @@
-"""Export: how many entries, which of them, and the files that came of it."""
+"""Export: the files that came of it, each with its link, its checksum and when it goes."""
 
 from __future__ import annotations
 
@@ -9,77 +9,14 @@ import streamlit as st
 from lib.client.api import export_path
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.exports import Export, ExportFilter, ExportPage, ExportRequest, FileTarget
-from lib.contract.operations import Gate
+from lib.contract.exports import Export, ExportPage
 from lib.contract.states import Operation
 from lib.ui.format import format_count, format_moment, format_size, format_until, plural
-from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import find_operation, gate_of, is_offline, last_known, latest_jobs, latest_queue, live_block
-from lib.ui.marks import Column, Tile, moment, table, tiles
-from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
-from lib.ui.session import Params, api_base, get_client, now, zone
-from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
-
-
-def show_export_form() -> None:
-    """Which entries, how they are written, and the button; outside every live block, so that typing is never disturbed."""
-    show_heading("What to write", Topic.QUEUE)
-    with st.container(border=True, key="export_form"):
-        left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
-        with left:
-            text = st.text_input(
-                "Only entries whose key or text contains",
-                key=Params.CONTAINS,
-                bind="query-params",
-                placeholder="empty: all entries",
-                max_chars=200,
-            )
-            safe = st.checkbox(
-                "Disarm cells that a spreadsheet would run as a formula",
-                value=True,
-                key="spreadsheet_safe",
-                help="Cells that begin with = + - @ get a leading apostrophe; the import takes it away again.",
-            )
-        with right:
-            matching = _count((text or "").strip() or None)
-            st.html(tiles([Tile(label="To write", value=format_count(matching), note="entries" if not text else "entries that match")]))
-        _show_start((text or "").strip() or None, matching, safe=safe)
-
-
-@st.fragment(key="export_start")
-def _show_start(text: str | None, matching: int | None, *, safe: bool) -> None:
-    with live_block("export_start"):
-        jobs = latest_jobs()
-        running = [job for job in jobs.active if job.operation is Operation.EXPORT] if jobs else []
-        for job in running:
-            show_active_job(job, key="exporting")
-        gate = gate_of(Operation.EXPORT)
-        if gate.allowed and matching == 0:
-            gate = Gate(allowed=False, reason_text="No entry matches: there is nothing to write.")
-        request = ExportRequest(target=FileTarget(spreadsheet_safe=safe), filter=ExportFilter(text=text))
-        when_free = WhenFree(Operation.EXPORT, request)
-        if gated_button("Export to CSV", gate, key="start_export", icon_name="download", primary=True, when_free=when_free):
-            job_id = attempt(lambda: get_client().start_export(request, start_key("export")), failing="The export was not started")
-            if job_id is not None:
-                notify("Export started; its file appears below.", link=f"/?{Params.JOB}={job_id}")
-            st.rerun()
-        show_intentions(Operation.EXPORT, key="export")
-
-
-def _count(text: str | None) -> int | None:
-    if text is None:
-        queue = latest_queue()
-        return queue.entries if queue else None
-    try:
-        return last_known(f"matching_{text}", lambda: _count_matching(text))
-    except ClientError as error:
-        show_trouble(describe_error(error, "The entries cannot be counted"))
-        return None
-
-
-@st.cache_data(ttl=5, max_entries=50, show_spinner=False)
-def _count_matching(text: str) -> int:
-    return get_client().list_entries(text, limit=1).total
+from lib.ui.live import find_operation, is_offline, last_known, live_block
+from lib.ui.marks import Column, moment, table
+from lib.ui.notices import describe_error, show_trouble
+from lib.ui.session import api_base, get_client, now, zone
+from lib.ui.widgets import show_heading, show_nothing, show_unknown
 
 
 # Its own timer, so that links stay fresh (tickets live briefly) also while live updates are off.

@@ -18,7 +18,7 @@ from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.operations import exports
 from lib.service.operations.runner import Fenced, JobContext
-from lib.service.storage import entries, jobs, schema
+from lib.service.storage import jobs, schema, scope
 from lib.service.storage.database import Database
 from tests.service.road import MAPPING, Road, csv_of, sheet
 
@@ -178,7 +178,7 @@ def test_an_export_that_does_not_finish_leaves_no_file_to_download(
         pass
 
     road.import_sheet(sheet(1, 2, 3))
-    real = entries.stream_entries
+    real = scope.stream_matching
 
     def stop(*arguments: Any) -> Any:
         yield from list(real(*arguments))[:1]
@@ -187,7 +187,7 @@ def test_an_export_that_does_not_finish_leaves_no_file_to_download(
             yield from ([] for _ in range(3))
         raise {"crashed": ZeroDivisionError, "killed": Killed}.get(how, AssertionError("it was cancelled"))
 
-    monkeypatch.setattr(entries, "stream_entries", stop)
+    monkeypatch.setattr(scope, "stream_matching", stop)
     monkeypatch.setattr("lib.service.operations.runner.PROGRESS_SECONDS", 0.0)
     job_id = road.start("export").json()["job_id"]
     if how == "killed":
@@ -217,7 +217,7 @@ def test_an_overtaken_attempt_that_wakes_up_leaves_the_file_of_the_next_alone(
     assert job is not None
     asleep = JobContext(job=job, attempt=1, database=database, config=config, checkpoint=lambda _, f, *a: f(*a))
     (config.exports_dir / f"{job_id}.1.part").write_text("half of it")
-    real = entries.stream_entries
+    real = scope.stream_matching
 
     def wake_it_up(*arguments: Any) -> Any:
         for page in real(*arguments):
@@ -226,7 +226,7 @@ def test_an_overtaken_attempt_that_wakes_up_leaves_the_file_of_the_next_alone(
                 exports._write_file(asleep)
             yield page
 
-    monkeypatch.setattr(entries, "stream_entries", wake_it_up)
+    monkeypatch.setattr(scope, "stream_matching", wake_it_up)
     road.works.runner("operations-2").perform_job(job_id)
     ended = road.job(job_id)
     assert (ended["state"], ended["worker_id"]) == ("succeeded", "operations-2")
