@@ -38,7 +38,7 @@ test-unit: .venv/installed-for-tests  ## only the tests that need neither a brow
 	$(PYTEST_UNIT)
 
 faults: .venv/installed-for-tests  ## the long campaigns: 200 kills at random moments of every operation, 1,000 cuts of the live feed
-	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/client/test_feed_storm.py
+	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/faults/test_feed_storm.py
 	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
 
 check: .venv/installed-for-tests  ## style (ruff) and types (mypy)

@@ -1,6 +1,6 @@
 """A seeded storm over the live feed: resets, stalls, cuts in the middle of an event, services that die. Nothing is lost or doubled.
 
-``SWITCHYARD_FEED_CUTS=… SWITCHYARD_FAULT_SEED=… pytest tests/client/test_feed_storm.py`` (``make faults`` cuts 1,000 times).
+``SWITCHYARD_FEED_CUTS=… SWITCHYARD_FAULT_SEED=… pytest tests/faults/test_feed_storm.py`` (``make faults`` cuts 1,000 times).
 """
 
 from __future__ import annotations
