@@ -57,6 +57,7 @@ SERVICE_ORDER = [
     "engine",
     "feed",
     "entries",
+    "places",
     "search",
     "golden",
     "uploads",

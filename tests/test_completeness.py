@@ -74,6 +74,7 @@ ROUTES = {
     "GET /api/snapshots/{snapshot_id}/file": "download_snapshot",
     "DELETE /api/snapshots/{snapshot_id}": "delete_snapshot",
     "GET /api/entries": "list_entries",
+    "GET /api/places": "find_places",
     "GET /api/settings": "list_settings",
     "PUT /api/settings/{name}": "put_setting",
     "GET /api/audit": "list_audit",

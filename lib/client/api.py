@@ -15,6 +15,7 @@ from lib.client.errors import Unexpected
 from lib.client.index import IndexClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
+from lib.client.places import PlacesClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
 from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
@@ -50,7 +51,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, IndexClient, SnapshotsClient):
+class Client(OperationsClient, IndexClient, SnapshotsClient, PlacesClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(

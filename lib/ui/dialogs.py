@@ -68,6 +68,16 @@ def close() -> None:
     st.session_state.pop(Keys.QUESTION, None)
 
 
+def open_view(name: str) -> None:
+    """Open one of the dialogs that ask nothing: from here on the page draws it until it is closed."""
+    st.session_state[Keys.VIEW] = name
+
+
+def close_view() -> None:
+    """Forget it."""
+    st.session_state.pop(Keys.VIEW, None)
+
+
 def show_question() -> None:
     """Draw the open question, if there is one; every page calls this once."""
     question: Question | None = st.session_state.get(Keys.QUESTION)

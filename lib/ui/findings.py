@@ -30,8 +30,12 @@ class Readings:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing for a person: what, the evidence, what it leads to, the safest next step and where to take it."""
+    """One thing for a person: what, the evidence, what it leads to, the safest next step and where to take it.
 
+    ``cause`` is one word for the root cause; with ``banner`` it also stands at the top of the ``pages`` it affects, once per cause.
+    """
+
+    cause: str
     tone: Tone
     icon: str
     what: str
@@ -40,6 +44,7 @@ class Finding:
     step: str
     link: str
     pages: frozenset[str]
+    banner: bool = False
 
 
 #: What is looked at, in the words of the empty state.
@@ -95,6 +100,7 @@ def _lost_capacity(readings: Readings) -> Iterable[Finding]:
         workers = find_workers(readings.workers, role)
         if not any(worker.desired is not Desired.RUNNING or not worker.stale for worker in workers):
             yield Finding(
+                cause=f"no_{role}_worker",
                 tone=Tone.BAD,
                 icon="power_off",
                 what=f"No {role} worker is alive",
@@ -103,6 +109,7 @@ def _lost_capacity(readings: Readings) -> Iterable[Finding]:
                 step="The supervisor starts a new one by itself. If none comes, look at the log of the console.",
                 link="/Workers",
                 pages=frozenset(pages),
+                banner=True,
             )
 
 
@@ -111,6 +118,7 @@ def _stale_workers(readings: Readings) -> Iterable[Finding]:
     if stale:
         oldest = min((worker.heartbeat_at for worker in stale if worker.heartbeat_at), default=None)
         yield Finding(
+            cause="stale_workers",
             tone=Tone.BAD,
             icon="heart_broken",
             what=f"{plural(len(stale), 'worker')} went silent",
@@ -134,6 +142,7 @@ def _paused_workers(readings: Readings) -> Iterable[Finding]:
         if held:
             everyone = len(held) == len(workers)
             yield Finding(
+                cause=f"{role}_held",
                 tone=Tone.HELD,
                 icon="pause_circle",
                 what=f"{'All' if everyone else len(held)} {role} workers are held"
@@ -144,6 +153,7 @@ def _paused_workers(readings: Readings) -> Iterable[Finding]:
                 step="Resume when the reason is gone.",
                 link="/Workers",
                 pages=frozenset(pages),
+                banner=True,
             )
 
 
@@ -168,6 +178,7 @@ def _impact_of_pause(readings: Readings, *, everyone: bool, role: WorkerRole) ->
 def _failed_rows(readings: Readings) -> Iterable[Finding]:
     if readings.queue and readings.queue.failed:
         yield Finding(
+            cause="failed_rows",
             tone=Tone.BAD,
             icon="error",
             what=f"{plural(readings.queue.failed, 'row')} could not be embedded",
@@ -187,6 +198,7 @@ def _failed_jobs(readings: Readings) -> Iterable[Finding]:
         word = OPERATION_WORDS[reading.operation]
         page = {Operation.EXPORT: "Export"} | dict.fromkeys((Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT), "Index")
         yield Finding(
+            cause=f"last_{reading.operation}",
             tone=Tone.BAD,
             icon="error",
             what=f"The last {word.lower()} {job.state.value if job.state is JobState.FAILED else 'was interrupted'}",
@@ -202,6 +214,7 @@ def _index_behind(readings: Readings) -> Iterable[Finding]:
     manual = readings.settings is not None and _refresh_mode(readings.settings) == RefreshMode.MANUAL
     if manual and readings.index and readings.index.unindexed:
         yield Finding(
+            cause="index_behind",
             tone=Tone.HELD,
             icon="sync",
             what=f"The index lacks {plural(readings.index.unindexed, 'change')}",

@@ -1,4 +1,4 @@
-"""Where the focus stands when a dialog opens: on the answer that does no harm."""
+"""Where the focus stands when a dialog opens: on the answer that does no harm, or in the box one came to fill."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _component = st.components.v2.component("switchyard_focus", js=(Path(__file__).p
 
 
 def focus_on(key: str, *, dialog: str) -> None:
-    """Give the focus to the button called ``key``, once for each ``dialog``: whoever presses Enter without reading does no harm."""
+    """Give the focus to the button or box called ``key``, once for each ``dialog``: who presses Enter without reading does no harm."""
     with st.container(key="focus"):
         _component(key="dialog_focus", data={"target": f"st-key-{key}", "dialog": dialog})

@@ -24,7 +24,7 @@ from lib.ui.marks import is_held
 from lib.ui.session import Keys, get_hub
 
 #: What people may choose → milliseconds; 0 is off.
-INTERVALS: dict[str, int] = {"1 s": 1000, "2 s": 2000, "5 s": 5000, "Off": 0}
+INTERVALS: dict[str, int] = {"1 s": 1000, "2 s": 2000, "5 s": 5000, "15 s": 15_000, "Off": 0}
 DEFAULT_INTERVAL = "2 s"
 #: Seconds between two runs of the status bar: the watchdog that brings a page back after a restart of the server.
 WATCHDOG_SECONDS = 2.0
@@ -52,10 +52,28 @@ def interval_ms() -> int:
     return INTERVALS.get(st.session_state.get(Keys.REFRESH) or DEFAULT_INTERVAL, INTERVALS[DEFAULT_INTERVAL])
 
 
+def refresh_words() -> str:
+    """The chosen interval in words."""
+    return f"every {interval_ms() / 1000:g} s" if interval_ms() else "off"
+
+
+def note_looked() -> None:
+    """Remember what the page shows from here on; called once in each run of the whole page."""
+    st.session_state[Keys.LOOKED] = get_hub().version
+
+
+def updates_waiting() -> int:
+    """How many changes have come since the page looked; 0 while it looks by itself."""
+    if interval_ms():
+        return 0
+    version = get_hub().version
+    return max(0, version - int(st.session_state.get(Keys.LOOKED, version)))
+
+
 def ticker(name: str) -> None:
-    """Redraw the fragment that calls this at every interval; quiet while a dialog waits for an answer."""
+    """Redraw the fragment that calls this at every interval; quiet while a dialog is open."""
     milliseconds = interval_ms()
-    if milliseconds and Keys.QUESTION not in st.session_state:
+    if milliseconds and Keys.QUESTION not in st.session_state and Keys.VIEW not in st.session_state:
         with st.container(key=f"ticker_{name}"):
             st_autorefresh(interval=milliseconds, debounce=False, key=f"tick_{name}")
 

@@ -8,11 +8,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page: its name is its address; ``group`` is a heading of the sidebar."""
+    """One page: its name is its address; ``group`` is a heading of the sidebar; ``g`` and its ``letter`` lead to it."""
 
     name: str
     file: str
     icon: str
+    letter: str
     group: str
     lead: str
 
@@ -20,11 +21,19 @@ class Page:
 PAGES: dict[str, Page] = {
     page.name: page
     for page in (
-        Page(name="Home", file="Home.py", icon=":material/home:", group="", lead="The whole road at a glance, and what needs a person."),
+        Page(
+            name="Home",
+            file="Home.py",
+            icon=":material/home:",
+            letter="h",
+            group="",
+            lead="The whole road at a glance, and what needs a person.",
+        ),
         Page(
             name="Import",
             file="pages/1_Import.py",
             icon=":material/upload:",
+            letter="i",
             group="Data",
             lead="Bring a sheet into the table, after seeing what would change.",
         ),
@@ -32,6 +41,7 @@ PAGES: dict[str, Page] = {
             name="Export",
             file="pages/2_Export.py",
             icon=":material/download:",
+            letter="e",
             group="Data",
             lead="Write the table to a file that a sheet can open.",
         ),
@@ -39,6 +49,7 @@ PAGES: dict[str, Page] = {
             name="Workers",
             file="pages/3_Workers.py",
             icon=":material/memory:",
+            letter="w",
             group="Pipeline",
             lead="The processes that do the work; pause, resume or drain them.",
         ),
@@ -46,6 +57,7 @@ PAGES: dict[str, Page] = {
             name="Queue",
             file="pages/4_Queue.py",
             icon=":material/stacks:",
+            letter="q",
             group="Pipeline",
             lead="What waits to be embedded, how fast it goes, and what failed.",
         ),
@@ -53,6 +65,7 @@ PAGES: dict[str, Page] = {
             name="Index",
             file="pages/5_Index.py",
             icon=":material/hub:",
+            letter="x",
             group="Pipeline",
             lead="The index that is served: facts, refresh, rebuild, and a search to try it.",
         ),
@@ -60,6 +73,7 @@ PAGES: dict[str, Page] = {
             name="Settings",
             file="pages/6_Settings.py",
             icon=":material/settings:",
+            letter="s",
             group="System",
             lead="How the service behaves, who changed it, and what people did.",
         ),

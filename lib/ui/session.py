@@ -25,7 +25,11 @@ class Keys:
     """Every key of ``st.session_state`` that is not one widget's own."""
 
     REFRESH: Final = "refresh"  #: the chosen refresh interval
+    LOOKED: Final = "looked"  #: the hub's version when the page was last drawn as a whole
     QUESTION: Final = "question"  #: the open confirmation dialog
+    VIEW: Final = "view"  #: the open dialog that asks nothing: going somewhere, or the shortcuts
+    DESTINATION: Final = "destination"  #: where the next run is to go
+    SHORTCUTS: Final = "shortcuts"  #: whether single keys mean something
     NOTICE: Final = "notice"  #: the result of the last action
     STARTS: Final = "starts"  #: idempotency keys of starts, by operation
     UPLOADS: Final = "uploads"  #: uploads begun in this session, by file
@@ -38,6 +42,7 @@ class Params:
     UPLOAD: Final = "upload"  #: an upload whose columns are to be mapped
     PLAN: Final = "plan"  #: a plan to review
     JOB: Final = "job"  #: a job to look at
+    SNAPSHOT: Final = "snapshot"  #: a snapshot to look at
     CHANGE: Final = "change"  #: the plan's row filter
     WINDOW: Final = "window"  #: how far the charts look back
     CAUSE: Final = "cause"  #: the failures' filter

@@ -28,6 +28,7 @@ from lib.contract.index import IndexReading, SearchResult
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
+from lib.contract.places import Place, PlaceKind, PlacePage
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingReading, SettingsReading
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
@@ -208,6 +209,13 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         "/api/entries",
         {"text": "ü & co", "limit": "50", "cursor": "c"},
         EntryPage(items=[], total=0, taken_at=NOW),
+    ),
+    "find_places": (
+        lambda c: c.find_places("ü & co", 5),
+        "GET",
+        "/api/places",
+        {"text": "ü & co", "limit": "5"},
+        PlacePage(items=[Place(kind=PlaceKind.ENTRY, title="ü", link="/Queue?row=x")], seconds=0.01, taken_at=NOW),
     ),
     "list_settings": (lambda c: c.list_settings(), "GET", "/api/settings", {}, SettingsReading(settings=[SETTING], taken_at=NOW)),
     "put_setting": (lambda c: c.put_setting("export.keep_days", 3, 7), "PUT", "/api/settings/export.keep_days", {}, SETTING),

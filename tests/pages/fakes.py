@@ -49,6 +49,7 @@ from tests.pages.takebacks import snapshots, undo_report
 class FakeHub:
     readings: dict[Topic, Any] = field(default_factory=dict)
     connection: Link = field(default_factory=lambda: Link("live", ago(minutes=12)))
+    version: int = 1
 
     def reading(self, topic: Topic) -> Any:
         return self.readings.get(topic)

@@ -11,7 +11,7 @@ export default function ({ parentElement, data }) {
   const stop = () => { touched = true; };
   for (const kind of ['pointerdown', 'keydown']) document.addEventListener(kind, stop, { once: true, capture: true });
   const place = () => {
-    const button = document.querySelector('.' + data.target + ' button');
+    const button = document.querySelector('.' + data.target + ' :is(button, input)');
     touched ||= typing();
     if (!touched && button && document.activeElement !== button) button.focus({ preventScroll: true });
     if (!touched && ++tries < 12) setTimeout(place, 60);

@@ -1,0 +1,42 @@
+// Listens for the shortcuts that Python names, wherever nobody is typing, and tells Python which one was pressed.
+const WITHIN = 1500; // milliseconds between the two letters of a pair
+const typing = (event) => event.composedPath().some((each) => each.matches?.('input, textarea, select, [contenteditable=true], [role=combobox]'));
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  parentElement.__keyboard?.abort();
+  const life = (parentElement.__keyboard = new AbortController());
+  const find = (name) => [...document.querySelectorAll(name)];
+  let first = '', timer = 0;
+  const forget = () => { first = ''; clearTimeout(timer); };
+  const press = (event, keys) => { event.preventDefault(); event.stopImmediatePropagation(); setTriggerValue('pressed', keys); };
+  const shortcut = (event) => {
+    const keys = first ? first + ' ' + event.key : event.key;
+    forget();
+    if (data.shortcuts.includes(keys)) return press(event, keys);
+    if (data.shortcuts.some((each) => each.startsWith(keys + ' '))) { first = keys; timer = setTimeout(forget, WITHIN); }
+  };
+  // In the list of places the arrows walk, and Enter in the box takes the first, once the list answers what was typed.
+  const walk = (event) => {
+    const box = find('.st-key-goto_text input')[0], places = find('.st-key-goto_places button');
+    const at = document.activeElement === box ? -1 : places.indexOf(document.activeElement);
+    if (!box || (at < 0 && document.activeElement !== box)) return;
+    if (event.key === 'Enter' && at < 0) { event.preventDefault(); event.stopImmediatePropagation(); take(box, 60); return; }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    (at + step < 0 ? box : places[Math.min(at + step, places.length - 1)])?.focus();
+  };
+  const take = (box, tries) => {
+    const answer = find('.sy-answer')[0], place = find('.st-key-goto_places button')[0];
+    if (answer?.dataset.to === box.value.trim() && place) return place.click();
+    if (tries > 0) setTimeout(() => take(box, tries - 1), 50);
+  };
+  const hear = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (find('[role=dialog]').length) return walk(event);
+    if (!typing(event)) shortcut(event);
+  };
+  // Capturing, so that a key of ours never also means what it means to Streamlit.
+  document.addEventListener('keydown', hear, { capture: true, signal: life.signal });
+  return () => life.abort();
+}
