@@ -18,6 +18,7 @@ from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
+from lib.contract.places import Place, PlacePage
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
 from lib.contract.snapshots import Snapshot, SnapshotPage
@@ -79,6 +80,7 @@ class FakeClient(FakeOperations, FakeIndex):
     snapshots: list[Snapshot] = field(default_factory=list)
     intentions: list[Intention] = field(default_factory=list)
     golden: GoldenReading = field(default_factory=no_golden)
+    places: list[Place] = field(default_factory=list)
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:
@@ -197,6 +199,10 @@ class FakeClient(FakeOperations, FakeIndex):
     def get_identity(self) -> IdentityReading:
         self._note("get_identity")
         return IdentityReading(actor="local admin", role=Role.ADMIN)
+
+    def find_places(self, text: str, limit: int) -> PlacePage:
+        self._note("find_places", text, limit)
+        return PlacePage(items=self.places, seconds=0.01, taken_at=now())
 
     def list_snapshots(self) -> SnapshotPage:
         self._note("list_snapshots")

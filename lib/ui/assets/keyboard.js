@@ -38,5 +38,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
   };
   // Capturing, so that a key of ours never also means what it means to Streamlit.
   document.addEventListener('keydown', hear, { capture: true, signal: life.signal });
+  document.body.dataset.shortcuts = data.shortcuts.length ? 'on' : 'off';
+  life.signal.addEventListener('abort', () => { delete document.body.dataset.shortcuts; });
   return () => life.abort();
 }

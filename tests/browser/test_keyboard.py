@@ -1,0 +1,119 @@
+"""Hands on the keyboard: to every page, to anything by a few letters, and what a tick must leave alone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_accessibility import examine
+from tests.browser.test_pages import find_faults
+from tests.browser.visitor import Visitor
+from tests.faults.console import Console
+
+pytestmark = pytest.mark.browser
+
+LETTERS = {"Import": "i", "Export": "e", "Workers": "w", "Queue": "q", "Index": "x", "Settings": "s", "Home": "h"}
+
+
+def press(visitor: Visitor, *keys: str, shortcuts: str = "on") -> None:
+    """Once the page listens: its listener is a script, loaded after the rest."""
+    visitor.page.locator(f"body[data-shortcuts={shortcuts}]").wait_for(state="attached")
+    for key in keys:
+        visitor.page.keyboard.press(key)
+
+
+@pytest.mark.feature("X13")
+def test_two_letters_lead_to_every_page_and_none_of_them_while_typing(visit: Visit, filled_console: Console) -> None:
+    visitor = visit(filled_console).open("Home")
+    for page, letter in LETTERS.items():
+        press(visitor, "g", letter)
+        visitor.arrive(page)
+    press(visitor, "g", "x")
+    box = visitor.arrive("Index").page.get_by_role("textbox", name="What are you looking for?")
+    box.press_sequentially("g q / ? r")
+    expect(box).to_have_value("g q / ? r")
+    expect(visitor.page.locator(".sy-title h1")).to_have_text("Index")
+    assert visitor.complaints == []
+
+
+@pytest.mark.feature("X12", "X13")
+def test_a_row_a_job_and_a_page_are_reached_by_a_few_letters_and_enter(visit: Visit, filled_console: Console) -> None:
+    job = filled_console.client.list_jobs(limit=1).items[0]
+    visitor = visit(filled_console).open("Queue")
+    press(visitor, "/")
+    box = visitor.dialog().get_by_role("textbox")
+    expect(box).to_be_focused()
+    box.press_sequentially("acc-001")
+    expect(visitor.page.locator(".st-key-goto_places").get_by_role("button").first).to_contain_text("ACC-001")
+    visitor.shot("places")
+    assert examine(visitor) == []
+    box.fill(job.job_id[:10])
+    press(visitor, "Enter")
+    expect(visitor.page.locator(".sy-crumb")).to_contain_text(f"Job {job.job_id[:8]}")
+    assert visitor.param("job") == job.job_id
+    visitor.shot("job")
+    press(visitor, "/")
+    visitor.dialog().get_by_role("textbox").press_sequentially("export")
+    expect(visitor.page.locator(".sy-answer")).to_have_attribute("data-to", "export")
+    press(visitor, "ArrowDown", "ArrowDown", "ArrowUp", "Enter")
+    visitor.arrive("Export")
+    expect(visitor.dialog()).to_have_count(0)
+    assert find_faults(visitor) + visitor.complaints == []
+
+
+@pytest.mark.feature("X13")
+def test_the_help_can_switch_the_shortcuts_off_and_on(visit: Visit, filled_console: Console) -> None:
+    visitor = visit(filled_console).open("Home")
+    press(visitor, "?")
+    expect(visitor.dialog().get_by_text("Go to Queue")).to_be_visible()
+    visitor.shot("shortcuts")
+    visitor.dialog().get_by_text("Shortcuts are on").click()
+    visitor.dialog().get_by_role("button", name="Close", exact=True).last.click()
+    expect(visitor.dialog()).to_have_count(0)
+    press(visitor, "g", "q", "?", shortcuts="off")
+    visitor.wait_for_ticks(2)
+    expect(visitor.dialog()).to_have_count(0)
+    expect(visitor.page.locator(".sy-title h1")).to_have_text("Home")
+    visitor.button("Keyboard shortcuts").click()
+    visitor.dialog().get_by_text("Shortcuts are on").click()
+    press(visitor, "Escape")
+    expect(visitor.dialog()).to_have_count(0)
+    press(visitor, "g", "q")
+    visitor.arrive("Queue")
+    assert visitor.complaints == []
+
+
+@pytest.mark.feature("L6")
+def test_no_tick_moves_the_table_under_the_pointer_or_reaches_a_hidden_tab(visit: Visit, filled_console: Console) -> None:
+    visitor = visit(filled_console).open("Home")
+    visitor.page.locator(".st-key-live_job_history tbody tr").first.hover()
+    visitor.page.evaluate(LISTEN_FOR_TICKS)
+    visitor.until(lambda: heard(visitor).get("overview", 0) >= 3, "three ticks of another block")
+    assert "job_history" not in heard(visitor)
+    visitor.page.mouse.move(5, 5)
+    visitor.until(lambda: "job_history" in heard(visitor), "a tick of the table, once nobody points at it")
+    visitor.page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', { configurable: true, get: () => true }); window.__heard = {}; }"
+    )
+    visitor.wait_for_ticks(3)  # of the frame, whose timer is the watchdog
+    assert heard(visitor) == {}
+    visitor.page.evaluate("() => { delete document.hidden; }")
+    visitor.until(lambda: {"overview", "job_history"} <= set(heard(visitor)), "ticks, once the tab is seen again")
+
+
+def heard(visitor: Visitor) -> dict[str, int]:
+    """How many ticks came as far as Streamlit, by the block they would redraw."""
+    ticks: dict[str, int] = visitor.page.evaluate("() => window.__heard")
+    return ticks
+
+
+LISTEN_FOR_TICKS = """() => {
+  window.__heard = {};
+  window.addEventListener('message', (event) => {
+    const frame = [...document.querySelectorAll('[class*=st-key-ticker_] iframe')].find((each) => each.contentWindow === event.source);
+    if (!frame || event.data?.type !== 'streamlit:setComponentValue') return;
+    const name = [...frame.closest('[class*=st-key-ticker_]').classList].find((each) => each.startsWith('st-key-ticker_')).slice(14);
+    window.__heard[name] = (window.__heard[name] || 0) + 1;
+  });
+}"""

@@ -1,0 +1,128 @@
+"""The frame around every page: one banner per cause, where one is, the shortcuts, and the box that finds anything."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lib.contract.places import Place, PlaceKind
+from lib.ui.banners import banners_of
+from lib.ui.destinations import find_destinations
+from lib.ui.findings import find_findings
+from lib.ui.keyboard import SHORTCUTS
+from lib.ui.pages import PAGES, find_page
+from lib.ui.session import Keys
+from tests.pages.scenes import failed_readings
+
+
+def readings():
+    from lib.contract.events import Topic
+    from lib.ui.findings import Readings
+    from tests.pages.canned import now
+
+    known = failed_readings()
+    return Readings(**{topic.value: known[topic] for topic in Topic}, now=now())
+
+
+def type_into_the_box(visit, page: str, text: str, scene: str = "idle", places: tuple[Place, ...] = ()):
+    seen = visit(page, scene)
+    seen.client.places = list(places)
+    seen.app.session_state[Keys.VIEW] = "places"
+    seen.run()
+    seen.app.text_input(key="goto_text").set_value(text).run()
+    return seen
+
+
+def test_a_cause_has_one_banner_on_the_pages_it_affects_and_none_where_it_is_mended():
+    findings = find_findings(readings())
+    causes = {name: [finding.cause for finding in banners_of(name, [*findings, *findings])] for name in PAGES}
+    assert causes["Queue"] == causes["Import"] == ["embedding_held"]
+    assert causes["Workers"] == causes["Home"] == []
+
+
+def test_a_banner_says_who_why_and_where_to_go(visit):
+    seen = visit("Queue", "failed")
+    assert "key is being replaced" in seen.text
+    assert "Go to Workers" in seen.text
+
+
+@pytest.mark.parametrize(
+    ("page", "param", "thing"),
+    [("Home", "job", "Job ffffffff"), ("Import", "plan", "Plan ffffffff"), ("Index", "snapshot", "Snapshot ffffffff")],
+)
+def test_crumbs_name_what_is_open_and_lead_back_to_the_page(visit, page, param, thing):
+    seen = visit(page, "idle", **{param: "f" * 32})
+    crumb = seen.text.split('class="sy-crumb"')[1]
+    assert thing in crumb
+    assert 'class="sy-crumb"' not in visit(page, "idle").text
+
+
+@pytest.mark.feature("X13")
+def test_the_help_lists_every_shortcut_the_listener_knows_and_each_page_has_one(visit):
+    seen = visit("Queue", "idle")
+    seen.app.session_state[Keys.VIEW] = "shortcuts"
+    seen.run()
+    for shortcut in SHORTCUTS:
+        assert shortcut.words in seen.text
+        assert " ".join(f"<kbd>{key}</kbd>" for key in shortcut.keys.split(" ")) in seen.text
+    assert {shortcut.page for shortcut in SHORTCUTS if shortcut.page} == set(PAGES)
+    assert len({shortcut.keys for shortcut in SHORTCUTS}) == len(SHORTCUTS)
+
+
+@pytest.mark.feature("X13")
+def test_no_single_key_does_more_than_show_something():
+    assert {shortcut.keys for shortcut in SHORTCUTS if " " not in shortcut.keys} == {"/", "?", "r"}
+
+
+@pytest.mark.feature("X12")
+@pytest.mark.parametrize(
+    ("text", "kind", "link"),
+    [
+        ("que", "page", "/Queue"),
+        ("rebuild", "action", "/Index"),
+        ("audit", "action", "/Settings?tab=Audit"),
+        ("keep_days", "setting", "/Settings"),
+        ("text too long", "failures", "/Queue?cause=text+too+long"),
+    ],
+)
+def test_pages_actions_settings_and_causes_are_found_without_the_service(text, kind, link):
+    first = find_destinations(text)[0]
+    assert (first.kind, first.link) == (kind, link)
+    assert find_page(link) is not None
+
+
+@pytest.mark.feature("X12")
+def test_what_the_service_finds_stands_in_the_list_whatever_its_key_is_made_of(visit):
+    seen = type_into_the_box(
+        visit, "Home", "acc", places=(Place(kind=PlaceKind.ENTRY, title="A*C_[1]", detail="`x`", link="/Queue?row=1"),)
+    )
+    assert seen.asked("find_places") == [("acc", 10)]
+    assert r"A\*C\_\[1\] :gray[row · \`x\`]" in seen.text
+    assert "1 place<" in seen.text
+
+
+@pytest.mark.feature("X12")
+def test_choosing_a_line_goes_there_and_closes_the_list(visit):
+    seen = type_into_the_box(visit, "Home", "audit")
+    seen.button("goto_0").click().run()
+    assert Keys.VIEW not in seen.app.session_state
+    assert seen.param("tab") == "Audit"
+
+
+def test_while_the_service_is_away_pages_are_still_found_and_the_rest_is_called_unknown(visit):
+    seen = type_into_the_box(visit, "Queue", "index", scene="offline")
+    assert "jobs and rows cannot be looked for" in seen.text
+    assert seen.has_button("goto_0")
+    assert not seen.asked("find_places")
+
+
+def _leave() -> None:
+    from lib.ui.frames.places import leave_for_destination
+
+    leave_for_destination()
+
+
+def test_a_destination_that_is_no_page_of_ours_leads_nowhere():
+    app = AppTest.from_function(_leave)
+    app.session_state[Keys.DESTINATION] = "https://elsewhere.example/"
+    assert not app.run().exception
