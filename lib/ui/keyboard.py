@@ -70,15 +70,14 @@ def _show_list() -> None:
     rows = "".join(f"<dt>{_caps(shortcut.keys)}</dt><dd>{escape(shortcut.words)}</dd>" for shortcut in SHORTCUTS)
     st.html(f'<dl class="sy-keys">{rows}<dt>{_caps("Esc")}</dt><dd>Close a dialog</dd></dl>')
     st.html('<span class="sy-note">They wait while you type. None of them starts, stops, changes or deletes anything.</span>')
-    st.toggle("Shortcuts are on", value=are_on(), key="shortcuts_toggle", on_change=_switch)
+    wanted = st.toggle("Shortcuts are on", value=are_on(), key="shortcuts_toggle")
+    if wanted != are_on():
+        st.session_state[Keys.SHORTCUTS] = wanted
+        st.rerun()  # the listener stands outside this dialog
     if st.button("Close", key="shortcuts_close"):
         close_view()
         st.rerun()
     focus_on("shortcuts_close", dialog="shortcuts")
-
-
-def _switch() -> None:
-    st.session_state[Keys.SHORTCUTS] = st.session_state["shortcuts_toggle"]
 
 
 def _caps(keys: str) -> str:
