@@ -126,6 +126,6 @@ NOT_YET: frozenset[str] = frozenset(
         *("W4", "W5"),
         "Q5",
         *("N1", "N5", "N6"),
-        *("S1", "S2", "S3", "S4"),
+        "S4",
     }
 )

@@ -70,6 +70,7 @@ SERVICE_ORDER = [
     "audit",
     "heart",
     "credentials",
+    "checks",
     "sheets",
     "storage",
     "security",

@@ -76,6 +76,8 @@ ROUTES = {
     "GET /api/entries": "list_entries",
     "GET /api/places": "find_places",
     "GET /api/settings": "list_settings",
+    "PUT /api/settings/credentials": "put_credentials",
+    "POST /api/settings/check": "check_settings",
     "PUT /api/settings/{name}": "put_setting",
     "GET /api/audit": "list_audit",
     "GET /api/audit/file": "download_audit",

@@ -16,6 +16,7 @@ from lib.client.index import IndexClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
 from lib.client.places import PlacesClient
+from lib.client.settings import SettingsClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
 from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
@@ -27,7 +28,6 @@ from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
-from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
 from lib.contract.states import Change, Desired, FailureCause
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
@@ -51,7 +51,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, IndexClient, SnapshotsClient, PlacesClient):
+class Client(OperationsClient, IndexClient, SnapshotsClient, SettingsClient, PlacesClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(
@@ -183,15 +183,7 @@ class Client(OperationsClient, IndexClient, SnapshotsClient, PlacesClient):
         """Entries of the table, optionally those whose key or text contains ``text``."""
         return self.transport.get(EntryPage, "/api/entries", {"text": text, "limit": limit, "cursor": cursor})
 
-    # Settings, audit, access
-
-    def list_settings(self) -> SettingsReading:
-        """Every setting, in the declared order."""
-        return self.transport.get(SettingsReading, "/api/settings")
-
-    def put_setting(self, name: str, value: SettingValue, expected: SettingValue | None = None) -> SettingReading:
-        """Change one setting; Conflict when it no longer has the ``expected`` value."""
-        return self.transport.put(SettingReading, path_of("/api/settings", name), SettingChange(value=value, expected=expected))
+    # Audit, access
 
     def list_audit(self, limit: int = LIMIT, cursor: str | None = None, object_id: str | None = None) -> AuditPage:
         """What people did, newest first; ``object_id``: only on this job, worker or setting."""

@@ -27,6 +27,8 @@ class ErrorCode(StrEnum):
     WRONG_OFFSET = "wrong_offset"
     UPLOAD_INCOMPLETE = "upload_incomplete"
     UNREADABLE_SOURCE = "unreadable_source"
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    SHEET_UNAVAILABLE = "sheet_unavailable"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     CHANGED_MEANWHILE = "changed_meanwhile"
     EXPIRED = "expired"
@@ -52,6 +54,8 @@ ERRORS: dict[ErrorCode, tuple[int, str, str]] = {
     ErrorCode.WRONG_OFFSET: (409, "The slice does not continue where the upload stands.", "Go on at Upload-Offset."),
     ErrorCode.UPLOAD_INCOMPLETE: (409, "The upload has not arrived in full.", "Send the rest, then ask again."),
     ErrorCode.UNREADABLE_SOURCE: (422, "The source could not be read as a sheet.", "The detail names the line and the rule."),
+    ErrorCode.CREDENTIALS_REJECTED: (422, "The credentials did not pass their checks.", "The detail says which, and what to do."),
+    ErrorCode.SHEET_UNAVAILABLE: (424, "Google did not give what was asked of a sheet.", "The detail says why, and what to do."),
     ErrorCode.IDEMPOTENCY_KEY_REUSED: (422, "This Idempotency-Key was used with another request.", "Use a new key."),
     ErrorCode.CHANGED_MEANWHILE: (409, "It has changed since it was shown.", "Look again, then decide."),
     ErrorCode.EXPIRED: (410, "It was removed by age.", "Make a new one."),

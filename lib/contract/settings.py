@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import StrictInt, StrictStr
 
+from lib.contract.checks import Check
+from lib.contract.credentials import CredentialsReading
 from lib.contract.model import Reading, Request
 from lib.contract.states import EmbedderKind, RefreshMode
 
@@ -180,9 +182,11 @@ class SettingReading(Reading):
 
 
 class SettingsReading(Reading):
-    """Every setting, in the declared order."""
+    """Every setting, in the declared order; which secrets are stored, and how each check last ended."""
 
     settings: list[SettingReading]
+    credentials: list[CredentialsReading] = []
+    checks: list[Check] = []
     taken_at: datetime
 
     def value_of(self, name: str) -> SettingValue:

@@ -184,6 +184,27 @@ class CredentialKind(StrEnum):
     EMBEDDINGS = "embeddings"
 
 
+class CheckName(StrEnum):
+    """What is tried of credentials and sheet, in this order."""
+
+    FILE_READABLE = "file_readable"
+    JSON_SHAPE = "json_shape"
+    PRIVATE_MODE = "private_mode"
+    KEY_ACCEPTED = "key_accepted"
+    SHEET_REACHABLE = "sheet_reachable"
+    TAB_EXISTS = "tab_exists"
+    HEADERS_FIT = "headers_fit"
+    MAY_WRITE = "may_write"
+
+
+class CheckState(StrEnum):
+    """How a check ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"  #: not tried: nobody asked, or an earlier one failed
+
+
 class RefreshMode(StrEnum):
     """When the index takes up new vectors (setting ``index.refresh``)."""
 

@@ -1,9 +1,35 @@
-"""Secrets: one file per kind, in the data folder or registered elsewhere. Nothing else of the service ever holds one."""
+"""Secrets: one file per kind (0600), or a link to a file registered elsewhere. Nothing else of the service ever holds one."""
 
 from __future__ import annotations
 
-from lib.contract.states import CredentialKind
+import json
+import os
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from lib.contract.checks import Check, CheckRequest, ChecksReading
+from lib.contract.credentials import CredentialsChange, CredentialsReading
+from lib.contract.errors import ErrorCode
+from lib.contract.jobs import JobFailure
+from lib.contract.model import utc_now
+from lib.contract.states import CheckName, CheckState, CredentialKind
+from lib.service import checks
 from lib.service.config import Config
+from lib.service.errors import ServiceError
+from lib.service.sheets.google import TIMEOUT, GoogleSheets, Patience, Wait, sleep
+from lib.service.sheets.google_errors import SheetsFailed
+from lib.service.storage import checks as check_rows
+from lib.service.storage import credentials as rows
+from lib.service.storage.audit import record_action
+from lib.service.storage.database import Database
+from lib.service.storage.settings import get_setting
+
+#: A secret on its way in whose process died is removed after this long.
+CANDIDATE_SECONDS = 3600.0
+_CANDIDATE = ".candidate-"
 
 
 def read_secret(config: Config, kind: CredentialKind) -> str | None:
@@ -12,3 +38,115 @@ def read_secret(config: Config, kind: CredentialKind) -> str | None:
         return (config.credentials_dir / kind).read_text("utf-8").strip() or None
     except (OSError, UnicodeError):
         return None
+
+
+def open_sheets(
+    database: Database, config: Config, *, wait: Wait = sleep, patience: Patience | None = None, timeout: tuple[float, float] = TIMEOUT
+) -> GoogleSheets:
+    """A connection with the stored key; SheetsFailed when there is none or it is damaged."""
+    secret = read_secret(config, CredentialKind.GOOGLE)
+    if secret is None:
+        raise SheetsFailed(JobFailure.CREDENTIALS_MISSING, "No Google key is stored.", "Store one in Settings.")
+    with database.read() as connection:
+        api_url = str(get_setting(connection, "sheets.api_url"))
+    try:
+        key = json.loads(secret)
+    except ValueError:  # its message may quote the key
+        raise SheetsFailed(JobFailure.CREDENTIALS_REJECTED, "The stored Google key is damaged.", "Store it again in Settings.") from None
+    return GoogleSheets(key, api_url=api_url, wait=wait, patience=patience, timeout=timeout)
+
+
+def put_credentials(database: Database, config: Config, change: CredentialsChange, *, actor: str, request_id: str) -> CredentialsReading:
+    """Store a secret that passes its checks; the one before stays until then, and is never shown again either way."""
+    candidate = _write_candidate(config.credentials_dir, change)
+    try:
+        tried = _check(database, candidate, change.kind)
+        with database.write() as connection:
+            failed = next((check for check in tried.checks if check.state is CheckState.FAILED), None)
+            before = rows.get_credentials(connection, change.kind)
+            reading = CredentialsReading(
+                kind=change.kind,
+                account=tried.account,
+                origin="registered" if change.path else "uploaded",
+                changed_at=utc_now(),
+                changed_by=actor,
+            )
+            record_action(
+                connection,
+                actor=actor,
+                action="put_credentials",
+                object_id=change.kind,
+                before=_describe(before),
+                after=_describe(reading),
+                outcome=f"refused: {failed.name}" if failed else "done",
+                request_id=request_id,
+            )
+            if not failed:
+                _take_over(connection, before, reading, tried)
+                candidate.replace(config.credentials_dir / change.kind)
+    finally:
+        candidate.unlink(missing_ok=True)
+    if failed:
+        kept = " What was stored before stays in use." if before else ""
+        raise ServiceError(ErrorCode.CREDENTIALS_REJECTED, f"{failed.detail}{kept}", action=failed.action)
+    return reading
+
+
+def _write_candidate(folder: Path, change: CredentialsChange) -> Path:
+    for old in folder.glob(f"{_CANDIDATE}*"):
+        if time.time() - old.lstat().st_mtime > CANDIDATE_SECONDS:
+            old.unlink(missing_ok=True)
+    candidate = folder / f"{_CANDIDATE}{uuid4().hex}"
+    if change.path:
+        candidate.symlink_to(change.path)
+        return candidate
+    with os.fdopen(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(change.content or "")
+        file.flush()
+        os.fsync(file.fileno())
+    return candidate
+
+
+def _check(database: Database, path: Path, kind: CredentialKind) -> ChecksReading:
+    if kind is CredentialKind.EMBEDDINGS:
+        return checks.check_embeddings(path)
+    with database.read() as connection:
+        api_url = str(get_setting(connection, "sheets.api_url"))
+    return checks.check_key_only(path, api_url=api_url)
+
+
+def _take_over(connection: Connection, before: CredentialsReading | None, reading: CredentialsReading, tried: ChecksReading) -> None:
+    rows.put_credentials(connection, reading)
+    if reading.kind is CredentialKind.GOOGLE:
+        if before and before.account != reading.account:
+            check_rows.forget_sheets(connection)  # what the other account was allowed says nothing of this one
+        check_rows.put_checks(connection, tried.checks)
+
+
+def _describe(reading: CredentialsReading | None) -> dict[str, str | None] | None:
+    return {"account": reading.account, "origin": reading.origin} if reading else None
+
+
+def check_settings(database: Database, config: Config, request: CheckRequest, *, actor: str, request_id: str) -> ChecksReading:
+    """Try the stored Google key, and the sheet the request names; remembered, so that banners and the gate know."""
+    with database.read() as connection:
+        api_url = str(get_setting(connection, "sheets.api_url"))
+    tried = checks.check_google(config.credentials_dir / CredentialKind.GOOGLE, api_url=api_url, request=request)
+    with database.write() as connection:
+        remember(connection, tried.checks)
+        record_action(
+            connection,
+            actor=actor,
+            action="check_settings",
+            object_id=next((check.spreadsheet_id for check in tried.checks if check.spreadsheet_id), "google"),
+            after={check.name: check.state for check in tried.checks},
+            outcome="passed" if tried.passed else "failed",
+            request_id=request_id,
+        )
+    return tried
+
+
+def remember(connection: Connection, tried: list[Check]) -> None:
+    """Keep how these ended. A spreadsheet whose address is none has no place to be kept at."""
+    of_a_key = {CheckName.FILE_READABLE, CheckName.JSON_SHAPE, CheckName.PRIVATE_MODE, CheckName.KEY_ACCEPTED}
+    check_rows.put_checks(connection, [check for check in tried if check.spreadsheet_id or check.name in of_a_key])

@@ -10,13 +10,20 @@ from lib.service import gate
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.storage import settings as rows
 from lib.service.storage.audit import record_action
+from lib.service.storage.checks import list_checks
+from lib.service.storage.credentials import list_credentials
 from lib.service.storage.database import Database
 
 
 def list_settings(database: Database) -> SettingsReading:
     """Every setting as it stands."""
     with database.read() as connection:
-        return SettingsReading(settings=rows.list_settings(connection), taken_at=utc_now())
+        return SettingsReading(
+            settings=rows.list_settings(connection),
+            credentials=list_credentials(connection),
+            checks=list_checks(connection),
+            taken_at=utc_now(),
+        )
 
 
 def put_setting(database: Database, name: str, change: SettingChange, *, actor: str, request_id: str) -> SettingReading:

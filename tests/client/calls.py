@@ -7,6 +7,8 @@ from typing import Any
 
 from lib.client.api import Client
 from lib.contract.audit import AuditPage
+from lib.contract.checks import CheckRequest, ChecksReading
+from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.entries import EntryPage
 from lib.contract.exports import ExportFilter, ExportPage, ExportRequest, ExportScope
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
@@ -35,6 +37,7 @@ from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import (
     Actual,
     Change,
+    CredentialKind,
     Desired,
     FailureCause,
     ImportMode,
@@ -219,6 +222,20 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     ),
     "list_settings": (lambda c: c.list_settings(), "GET", "/api/settings", {}, SettingsReading(settings=[SETTING], taken_at=NOW)),
     "put_setting": (lambda c: c.put_setting("export.keep_days", 3, 7), "PUT", "/api/settings/export.keep_days", {}, SETTING),
+    "put_credentials": (
+        lambda c: c.put_credentials(CredentialsChange(kind=CredentialKind.EMBEDDINGS, content="sk-1")),
+        "PUT",
+        "/api/settings/credentials",
+        {},
+        CredentialsReading(kind=CredentialKind.EMBEDDINGS, origin="uploaded", changed_at=NOW, changed_by="ada"),
+    ),
+    "check_settings": (
+        lambda c: c.check_settings(CheckRequest()),
+        "POST",
+        "/api/settings/check",
+        {},
+        ChecksReading(account="bot@example.org", checks=[], taken_at=NOW),
+    ),
     "list_audit": (
         lambda c: c.list_audit(10, object_id="j/1"),
         "GET",

@@ -19,8 +19,11 @@ from lib.service.config import Config
 from lib.service.operations import runner
 from lib.service.storage import schema
 from lib.service.storage.database import Database
+from tests.emulator.fixtures import emulator
 from tests.service.road import Road
 from tests.service.works import FakeEmbedder, Works
+
+__all__ = ["emulator"]
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from functools import partial
 from sqlalchemy import Connection
 
 from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
+from lib.contract.states import CredentialKind
 from lib.service.config import Config
+from lib.service.credentials import read_secret
 from lib.service.embedders.protocol import Embedder, EmbedderUnusable, EmbeddingFailed
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_values
@@ -51,13 +53,8 @@ def _open_openai(config: Config, settings: Values) -> Embedder:
         url=str(settings["embedding.url"]),
         model=str(settings["embedding.model"]),
         dimension=int(settings["embedding.dimension"]),
-        read_key=partial(_read_key, config),
+        read_key=partial(read_secret, config, CredentialKind.EMBEDDINGS),
     )
-
-
-def _read_key(config: Config) -> str | None:
-    path = config.data_dir / "credentials" / "embeddings"
-    return path.read_text("utf-8").strip() or None if path.is_file() else None
 
 
 _OPENERS: dict[str, Callable[[Config, Values], Embedder]] = {"wordllama": _open_wordllama, "openai": _open_openai}

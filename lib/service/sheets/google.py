@@ -152,7 +152,8 @@ class _Client(gspread.HTTPClient):
         return min(self.patience.longest_seconds, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311 - spread, not secrecy
 
 
-def _sleep(seconds: float, why: str) -> None:
+def sleep(seconds: float, why: str) -> None:
+    """The plainest way to wait."""
     del why
     time.sleep(seconds)
 
@@ -161,7 +162,7 @@ class GoogleSheets:
     """A connection on behalf of one service account. Every method raises SheetsFailed when it cannot do what it says."""
 
     def __init__(
-        self, key: dict[str, Any], *, api_url: str = "", wait: Wait = _sleep, patience: Patience | None = None, timeout: Any = TIMEOUT
+        self, key: dict[str, Any], *, api_url: str = "", wait: Wait = sleep, patience: Patience | None = None, timeout: Any = TIMEOUT
     ) -> None:
         """``key``: the parsed key file. ``api_url``: an emulator instead of Google. ``wait`` is asked to wait between tries."""
         self.email = str(key.get("client_email", ""))

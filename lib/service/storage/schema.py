@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 from sqlalchemy.types import BigInteger
 
+from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
 from lib.service.storage.quality import golden_questions, golden_runs
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
@@ -18,7 +19,9 @@ __all__ = [
     "Instant",
     "Json",
     "audit",
+    "checks",
     "counters",
+    "credentials",
     "embeddings",
     "entries",
     "exports",

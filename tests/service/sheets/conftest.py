@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lib.service.sheets.google import GoogleSheets
 from tests.emulator.server import Emulator
-
-
-@pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    """Stopped when the test ends."""
-    emulator = Emulator().start()
-    yield emulator
-    emulator.stop()
 
 
 @pytest.fixture
