@@ -11,20 +11,19 @@ from google.auth import exceptions as auth
 from gspread.exceptions import APIError
 
 from lib.contract.jobs import JobFailure
+from lib.service.sheets.reading import UnreadableSheet
 
 #: Google's reasons inside a 403 that mean "slow down", not "you may not".
 _TOO_FAST = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 
 
-class SheetsFailed(Exception):
+class SheetsFailed(UnreadableSheet):
     """A call to Google did not do what was asked. ``maybe_done``: a write broke off, and nobody knows whether it took effect."""
 
     def __init__(self, code: JobFailure, detail: str, action: str, maybe_done: bool = False) -> None:
-        super().__init__(code, detail, action, maybe_done)  # all: a checkpoint pickles the exception, and a restart rebuilds it from these
-        self.code, self.detail, self.action, self.maybe_done = code, detail, action, maybe_done
-
-    def __str__(self) -> str:
-        return self.detail
+        super().__init__(detail, action, code)
+        self.args = (code, detail, action, maybe_done)  # a checkpoint pickles the exception, and a restart rebuilds it from these
+        self.maybe_done = maybe_done
 
 
 def is_quota(error: APIError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -186,3 +187,9 @@ def test_an_address_or_an_id_names_the_spreadsheet(address: str) -> None:
 @pytest.mark.parametrize("address", ["", "my sheet", "https://docs.google.com/spreadsheets/d/e/2PACX-1vQ/pubhtml", "../../etc/passwd"])
 def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
     assert failure(parse_spreadsheet, address).code is JobFailure.SPREADSHEET_MISSING
+
+
+def test_a_failure_survives_the_checkpoint_of_a_job() -> None:
+    failed = SheetsFailed(JobFailure.TAB_MISSING, "what.", "do.", maybe_done=True)
+    again = pickle.loads(pickle.dumps(failed))
+    assert (again.code, again.detail, again.action, again.maybe_done) == (failed.code, "what.", "do.", True)
