@@ -15,9 +15,9 @@ from lib.contract.checks import CHECK_TITLES, Check, CheckRequest, ChecksReading
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.states import CheckName, CheckState
-from lib.service.sheets.reading import UnreadableSheet, check_header
 from lib.service.sheets.google import IMPATIENT, GoogleSheets, Spreadsheet, parse_spreadsheet, quote_tab
 from lib.service.sheets.google_errors import SheetsFailed
+from lib.service.sheets.reading import UnreadableSheet, check_header
 
 #: Seconds to connect, seconds without a byte: a person waits for the answer.
 TIMEOUT = (4.0, 8.0)
