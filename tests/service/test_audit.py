@@ -58,6 +58,12 @@ def ids_of(road: Road) -> dict[str, str]:
     }
 
 
+def golden(road: Road) -> str:
+    """Where the one golden question is."""
+    (question,) = road.get("/api/golden")["questions"]
+    return f"/api/golden/{question['question_id']}"
+
+
 def preview(road: Road) -> httpx2.Response:
     with road.works.database.read() as connection:
         upload_id = connection.execute(sa.select(schema.uploads.c.upload_id).order_by(schema.uploads.c.created_at).limit(1)).scalar_one()
@@ -75,6 +81,7 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "start_refresh": (post("/api/operations/refresh"), "start_refresh"),
     "start_rebuild": (post("/api/operations/rebuild"), "start_rebuild"),
     "start_snapshot": (post("/api/operations/snapshot", name="mine"), "start_snapshot"),
+    "change_snapshot": (lambda road: road.api.put(f"/api/snapshots/{ids_of(road)['snapshot']}", json={"pinned": True}), "change_snapshot"),
     "delete_snapshot": (lambda road: road.api.delete(f"/api/snapshots/{ids_of(road)['snapshot']}?typed_name=mine"), "delete_snapshot"),
     "cancel_intention": (post("/api/intentions/{intention}/cancel"), "cancel_intention"),
     "pause_worker": (post("/api/workers/embedding-1/pause", reason="tea"), "pause_worker"),
@@ -86,6 +93,9 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "retry_failures": (post("/api/queue/failures/retry"), "retry_failures"),
     "discard_failures": (post("/api/queue/failures/discard"), "discard_failures"),
     "put_setting": (lambda road: road.api.put("/api/settings/export.keep_days", json={"value": 3}), "put_setting"),
+    "create_golden_question": (post("/api/golden", text="Who?", expected_keys=["k1"]), "create_golden_question"),
+    "put_golden_question": (lambda road: road.api.put(golden(road), json={"text": "Why?", "expected_keys": ["k1"]}), "put_golden_question"),
+    "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
     "start_undo": (post("/api/operations/import/{import}/undo"), "start_undo"),
 }
 
@@ -176,7 +186,8 @@ def test_a_trace_says_from_what_to_what(road: Road) -> None:
     )  # fmt: skip
     assert (refused["before"], refused["after"], refused["outcome"]) == ({"value": 3}, {"value": 5}, "refused: changed_since_shown")
     assert (worker["before"], worker["after"]) == ({"desired": "running"}, {"desired": "paused", "reason": "tea"})
-    assert road.get("/api/settings")["settings"][-1]["value"] == 3
+    now = {each["name"]: each["value"] for each in road.get("/api/settings")["settings"]}
+    assert now["export.keep_days"] == 3
 
 
 @pytest.mark.feature("X6")

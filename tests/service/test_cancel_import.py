@@ -28,7 +28,7 @@ def filled(road: Road, monkeypatch: pytest.MonkeyPatch) -> Road:
     road.fill(BEFORE)
     road.import_sheet(sheet(50, 51, text="not yet embedded {}"))
     road.api.put("/api/settings/embedding.batch_size", json={"value": 1})
-    road.works.worker()._claim()
+    road.works.worker()._claim(road.works.embedder.fingerprint)
     assert (road.queue()["pending"], road.queue()["leased"]) == (1, 1)
     return road
 

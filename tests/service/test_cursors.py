@@ -57,11 +57,12 @@ FORGED = [
 
 
 def test_every_list_refuses_a_forged_cursor(api: TestClient) -> None:
-    for cursor in (*FORGED, "%%%", "é", "A", "=" * 8, forged([1])[:-1] + "\x00"):
+    for cursor in (*FORGED, "%%%", "é", "A", "=" * 8, forged([1])[:-1]):
         for path in LISTS:
             answer = api.get(path, params={"cursor": cursor})
             assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor"), f"{path} {cursor}"
 
 
-def test_a_cursor_that_is_too_long_is_invalid(api: TestClient) -> None:
-    assert api.get("/api/jobs", params={"cursor": "A" * 201}).status_code == 422
+def test_a_cursor_that_is_too_long_or_holds_a_nul_is_invalid(api: TestClient) -> None:
+    for cursor in ("A" * 201, forged([1])[:-1] + "\x00"):
+        assert api.get("/api/jobs", params={"cursor": cursor}).status_code == 422

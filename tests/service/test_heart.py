@@ -89,13 +89,13 @@ def test_a_second_process_in_the_same_place_ends_the_first(works: Works, databas
 def test_what_the_former_life_held_is_free_when_the_new_one_begins(road: Road, works: Works) -> None:
     road.import_sheet(sheet(1, 2))
     former = works.worker()
-    lease_id, batch = former._claim()
+    lease_id, batch = former._claim(works.embedder.fingerprint)
     assert road.queue()["leased"] == 2
     later = works.worker()
     later._heart.gone.set()
     later.run()
     assert (road.queue()["leased"], road.queue()["pending"]) == (0, 2)
-    former._embed(lease_id, batch)
+    former._embed(lease_id, batch, works.embedder)
     assert road.queue()["embedded"] == 0, "a late result of the former life is dropped"
 
 

@@ -47,7 +47,7 @@ def watch_claims(worker: EmbeddingWorker, monkeypatch: pytest.MonkeyPatch) -> li
     """Grows whenever the worker asks for work."""
     asked: list[bool] = []
 
-    def claim() -> tuple[str, list[ClaimedItem]]:
+    def claim(_: str) -> tuple[str, list[ClaimedItem]]:
         asked.append(True)
         return "", []
 
@@ -88,20 +88,20 @@ def test_a_job_waits_until_the_batch_in_hand_is_done_and_not_for_ever(
     road.import_sheet(sheet(1))
     plan = road.preview(sheet(2))
     worker = works.worker()
-    lease_id, batch = worker._claim()
+    lease_id, batch = worker._claim(works.embedder.fingerprint)
     monkeypatch.setattr(runner, "HOLD_WAIT_SECONDS", 5.0)
     phases: list[str] = []
 
     def settle_when_waited_for(_: JobContext, phase: str) -> None:
         phases.append(phase)
         if phases.count("waiting for the workers to stand still") == 2:
-            worker._embed(lease_id, batch)
+            worker._embed(lease_id, batch, works.embedder)
 
     at_every_tell(monkeypatch, settle_when_waited_for)
     assert road.apply(plan["plan_id"])["state"] == "succeeded"
     assert phases == ["starting", *["waiting for the workers to stand still"] * 2, "applying"]
 
-    worker._claim()  # and this one is never settled: its worker is dead
+    worker._claim(works.embedder.fingerprint)  # and this one is never settled: its worker is dead
     monkeypatch.setattr(runner, "HOLD_WAIT_SECONDS", 0.1)
     assert road.import_sheet(sheet(3))["state"] == "succeeded"
 

@@ -165,6 +165,24 @@ def change_what_was_seen(road: Road) -> Provoked:
     return road.api.put("/api/settings/export.keep_days", json={"value": 9, "expected": 8}), None
 
 
+def change_the_model(road: Road) -> Provoked:
+    return road.api.put("/api/settings/embedding.embedder", json={"value": "openai"}), None
+
+
+def ask_twice(verb: str) -> Callable[[Road], Provoked]:
+    """Save a golden question that is there already, as a new one or in place of another."""
+
+    def provoke(road: Road) -> Provoked:
+        said = {"text": f"Who is asked to {verb}?", "expected_keys": ["k1"]}
+        road.api.post("/api/golden", json=said)
+        if verb == "create":
+            return road.api.post("/api/golden", json=said), None
+        other = road.api.post("/api/golden", json=said | {"text": "And who else?"}).json()["question_id"]
+        return road.api.put(f"/api/golden/{other}", json=said), None
+
+    return provoke
+
+
 MANY = sheet(*range(20))
 INVALID = csv_of(("k1", "advice 1", "ann"), ("", "no key", "ann"), ("new", "a new one", "ann"))
 
@@ -200,6 +218,9 @@ WITH_A_TABLE = [
     Case("cancel_job", Reason.JOB_ENDED, cancel_ended),
     Case("cancel_intention", Reason.JOB_ENDED, cancel_started_intention),
     Case("delete_snapshot", Reason.NAME_NOT_TYPED, delete_without_name),
+    Case("put_setting", Reason.NEEDS_REEMBEDDING, change_the_model),
+    Case("create_golden_question", Reason.ALREADY_SO, ask_twice("create")),
+    Case("put_golden_question", Reason.ALREADY_SO, ask_twice("put")),
 ]
 
 
@@ -209,7 +230,8 @@ def check(road: Road, case: Case) -> None:
     assert answer.status_code == 409, where
     problem = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
-    assert problem["code"] == ("changed_meanwhile" if case.action == "put_setting" else "refused"), where
+    overtaken = (case.action, case.reason) == ("put_setting", Reason.CHANGED_SINCE_SHOWN)
+    assert problem["code"] == ("changed_meanwhile" if overtaken else "refused"), where
     gate = problem["gate"]
     assert (gate["allowed"], gate["reason_code"]) == (False, case.reason), where
     assert shown is None or gate == shown, f"{where}; but the page shows {shown}"

@@ -92,7 +92,7 @@ def test_undo_before_anything_was_embedded_empties_the_queue_of_it(road: Road, d
     road.fill(sheet(1, 2))
     before = everything(database)
     job = road.import_sheet(sheet(2, 3, text="not yet embedded {}"))
-    road.works.worker()._claim()  # a worker has them in hand
+    road.works.worker()._claim(road.works.embedder.fingerprint)  # a worker has them in hand
     undo(road, job["job_id"])
     assert everything(database) == before
     assert (road.queue()["pending"], road.queue()["leased"], road.queue()["entries"]) == (0, 0, 2)

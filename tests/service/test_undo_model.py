@@ -109,7 +109,7 @@ class World:
 
     def preview_undo(self, which: Import) -> dict[str, str]:
         with self.database.read() as connection:
-            rows = changes.list_undo_rows(connection, which.job_id, after=-1, limit=100)
+            rows = changes.list_undo_rows(connection, which.job_id, outcome=None, after=-1, limit=100)
         return {row.key: row.outcome for row in rows}
 
     def embed(self) -> None:
