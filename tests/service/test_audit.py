@@ -93,6 +93,11 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "retry_failures": (post("/api/queue/failures/retry"), "retry_failures"),
     "discard_failures": (post("/api/queue/failures/discard"), "discard_failures"),
     "put_setting": (lambda road: road.api.put("/api/settings/export.keep_days", json={"value": 3}), "put_setting"),
+    "put_credentials": (
+        lambda road: road.api.put("/api/settings/credentials", json={"kind": "embeddings", "content": "sk-canary"}),
+        "put_credentials",
+    ),
+    "check_settings": (post("/api/settings/check"), "check_settings"),
     "create_golden_question": (post("/api/golden", text="Who?", expected_keys=["k1"]), "create_golden_question"),
     "put_golden_question": (lambda road: road.api.put(golden(road), json={"text": "Why?", "expected_keys": ["k1"]}), "put_golden_question"),
     "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
