@@ -47,6 +47,7 @@ SERVICE_ORDER = [
     "telemetry",
     "undo",
     "plans",
+    "inspections",
     "intentions",
     "snapshots",
     "exports",

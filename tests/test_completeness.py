@@ -17,6 +17,7 @@ from lib.contract import states
 from lib.contract.environment import VARIABLES
 from lib.contract.errors import ERRORS, ErrorCode
 from lib.contract.events import RESET_EVENT, Topic
+from lib.contract.faults import FAULTS, Fault
 from lib.contract.jobs import JOB_FAILURES
 from lib.contract.operations import Reason
 from lib.contract.settings import SETTINGS
@@ -40,6 +41,8 @@ ROUTES = {
     "POST /api/operations/refresh": "start_refresh",
     "POST /api/operations/rebuild": "start_rebuild",
     "POST /api/operations/snapshot": "start_snapshot",
+    "POST /api/operations/inspect": "start_inspection",
+    "POST /api/operations/restore": "start_restore",
     "GET /api/operations": "list_operations",
     "GET /api/jobs": "list_jobs",
     "GET /api/jobs/{job_id}": "get_job",
@@ -70,6 +73,10 @@ ROUTES = {
     "DELETE /api/golden/{question_id}": "delete_golden_question",
     "GET /api/golden/comparison": "compare_golden_runs",
     "GET /api/snapshots": "list_snapshots",
+    "GET /api/inspections/{inspection_id}": "get_inspection",
+    "POST /api/inspections/{inspection_id}/search": "search_inspection",
+    "GET /api/index/go-back": "get_go_back",
+    "POST /api/index/go-back": "go_back",
     "PUT /api/snapshots/{snapshot_id}": "change_snapshot",
     "GET /api/snapshots/{snapshot_id}/file": "download_snapshot",
     "DELETE /api/snapshots/{snapshot_id}": "delete_snapshot",
@@ -151,6 +158,11 @@ def test_the_readme_explains_every_error_code_as_the_contract_does() -> None:
     assert not missing_from_readme(ErrorCode)
     for code, (http_code, meaning, _) in ERRORS.items():
         assert f"| `{code}` | {http_code} | {meaning}" in README, f"the README's row of {code} differs from contract.errors.ERRORS"
+
+
+def test_the_readme_explains_every_fault_of_a_file_as_the_contract_does() -> None:
+    for fault in Fault:
+        assert f"| `{fault}` | {FAULTS[fault]} |" in README, f"the README's row of {fault} differs from contract.faults.FAULTS"
 
 
 def test_the_readme_names_every_topic_and_event_of_the_feed() -> None:

@@ -13,6 +13,7 @@ import requests
 from lib.client.connection import Connection
 from lib.client.errors import Unexpected
 from lib.client.index import IndexClient
+from lib.client.inspections import InspectionsClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
 from lib.client.places import PlacesClient
@@ -51,7 +52,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, IndexClient, SnapshotsClient, SettingsClient, PlacesClient):
+class Client(OperationsClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, PlacesClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(

@@ -25,6 +25,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "too_large"
     BAD_RANGE = "bad_range"
     WRONG_OFFSET = "wrong_offset"
+    NOT_READY = "not_ready"
     UPLOAD_INCOMPLETE = "upload_incomplete"
     UNREADABLE_SOURCE = "unreadable_source"
     CREDENTIALS_REJECTED = "credentials_rejected"
@@ -51,6 +52,7 @@ ERRORS: dict[ErrorCode, tuple[int, str, str]] = {
     ErrorCode.BAD_CURSOR: (400, "The cursor is not one of this list's.", "Start again without it."),
     ErrorCode.TOO_LARGE: (413, "More bytes than the limit or than announced.", "Send a smaller file, or raise the limit in Settings."),
     ErrorCode.BAD_RANGE: (416, "The file has no such range.", "Ask for bytes it has, or for the whole file."),
+    ErrorCode.NOT_READY: (409, "It is not in a state in which this can be answered.", "The detail says why."),
     ErrorCode.WRONG_OFFSET: (409, "The slice does not continue where the upload stands.", "Go on at Upload-Offset."),
     ErrorCode.UPLOAD_INCOMPLETE: (409, "The upload has not arrived in full.", "Send the rest, then ask again."),
     ErrorCode.UNREADABLE_SOURCE: (422, "The source could not be read as a sheet.", "The detail names the line and the rule."),

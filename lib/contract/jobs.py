@@ -36,6 +36,9 @@ class JobFailure(StrEnum):
     DOES_NOT_FIT = "does_not_fit"
     NOTHING_TO_INDEX = "nothing_to_index"
     NO_INDEX = "no_index"
+    SNAPSHOT_MISSING = "snapshot_missing"
+    INSPECTION_MISSING = "inspection_missing"
+    CANDIDATE_CHANGED = "candidate_changed"
     SUPERSEDED = "superseded"
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_REJECTED = "credentials_rejected"
@@ -66,6 +69,9 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.DOES_NOT_FIT: "The target cannot hold this exactly; the detail names the entry and the limit.",
     JobFailure.NOTHING_TO_INDEX: "No entry has a vector yet.",
     JobFailure.NO_INDEX: "There is no index yet.",
+    JobFailure.SNAPSHOT_MISSING: "The snapshot was deleted, or removed by age.",
+    JobFailure.INSPECTION_MISSING: "What was inspected was removed by age.",
+    JobFailure.CANDIDATE_CHANGED: "What lies in quarantine is no longer what was inspected.",
     JobFailure.SUPERSEDED: "Another generation was published meanwhile; the next refresh takes up what this one had.",
     JobFailure.CREDENTIALS_MISSING: "No key of a Google service account is stored.",
     JobFailure.CREDENTIALS_REJECTED: "Google does not accept the stored key.",

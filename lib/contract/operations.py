@@ -31,6 +31,8 @@ class Reason(StrEnum):
     NOT_UNDOABLE = "not_undoable"
     CHANGED_SINCE_SHOWN = "changed_since_shown"
     NAME_NOT_TYPED = "name_not_typed"
+    NOT_RESTORABLE = "not_restorable"
+    NO_EARLIER_GENERATION = "no_earlier_generation"
     NEEDS_REEMBEDDING = "needs_reembedding"
 
 
@@ -43,6 +45,8 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.REFRESH: 30 * 60,
     Operation.REBUILD: 60 * 60,
     Operation.SNAPSHOT: 30 * 60,
+    Operation.INSPECT: 30 * 60,
+    Operation.RESTORE: 30 * 60,
 }
 
 

@@ -145,6 +145,16 @@ SETTINGS: dict[str, Setting] = {
             choices=tuple(mode.value for mode in RefreshMode),
         ),
         Setting(
+            name="index.max_snapshot_mib",
+            section="Index",
+            title="Largest index file",
+            help="A bigger FAISS file or snapshot is refused before its first byte.",
+            default=4096,
+            unit="MiB",
+            minimum=1,
+            maximum=65_536,
+        ),
+        Setting(
             name="export.keep_days",
             section="Export",
             title="Keep export files for",

@@ -15,6 +15,8 @@ class Operation(StrEnum):
     REFRESH = "refresh"  #: bring the index up to date with the vectors that changed
     REBUILD = "rebuild"  #: build a full new generation of the index
     SNAPSHOT = "snapshot"  #: save a copy of the served generation
+    INSPECT = "inspect"  #: read a snapshot or a file from outside safely, and compare it with what is served; changes nothing
+    RESTORE = "restore"  #: serve what was inspected as the next generation
 
 
 class JobState(StrEnum):
@@ -151,6 +153,15 @@ class AnswerChange(StrEnum):
     MOVED = "moved"  #: the verdict is the same, other rows were found or in another order
     SAME = "same"  #: the same rows in the same order
     FIRST = "first"  #: it was not asked before, or of other rows, so there is nothing to compare with
+
+
+class Verdict(StrEnum):
+    """What an inspection comes to."""
+
+    GOOD = "good"  #: it may be served, and answers as it should
+    WORSE = "worse"  #: it may be served, but would answer worse
+    STRANGE = "strange"  #: it can be read and searched here, but not be served
+    REFUSED = "refused"  #: it is not a file that is read here
 
 
 class IntentionState(StrEnum):

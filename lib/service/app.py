@@ -25,6 +25,7 @@ from lib.service.routers import (
     health,
     identity,
     index,
+    inspections,
     intentions,
     jobs,
     operations,
@@ -46,6 +47,32 @@ from lib.service.supervisor import Supervisor
 
 #: Bodies larger than this are refused unless the route says otherwise.
 MAX_BODY_BYTES = 1 << 20
+
+#: The order of the document.
+_ROUTERS = (
+    uploads_router,
+    operations,
+    plans,
+    jobs,
+    intentions,
+    exports,
+    workers,
+    queue,
+    index,
+    golden,
+    snapshots,
+    inspections,
+    entries,
+    places,
+    settings,
+    audit,
+    identity,
+    tickets,
+    telemetry,
+    stream,
+    docs,
+    health,
+)
 
 
 def create_app(config: Config, *, hosts: list[str] | None = None, supervise: bool = True) -> FastAPI:
@@ -81,29 +108,7 @@ def create_app(config: Config, *, hosts: list[str] | None = None, supervise: boo
         generate_unique_id_function=lambda route: route.name,  # equals the client's method: one word finds the whole road
     )
     install_handlers(app)
-    for module in (
-        uploads_router,
-        operations,
-        plans,
-        jobs,
-        intentions,
-        exports,
-        workers,
-        queue,
-        index,
-        golden,
-        snapshots,
-        entries,
-        places,
-        settings,
-        audit,
-        identity,
-        tickets,
-        telemetry,
-        stream,
-        docs,
-        health,
-    ):
+    for module in _ROUTERS:
         app.include_router(module.router)
     app.add_middleware(HostAndOriginCheck, hosts=hosts or [])
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]

@@ -49,6 +49,11 @@ class Config(BaseSettings):
         return self.data_dir / "snapshots"
 
     @property
+    def quarantine_dir(self) -> Path:
+        """Index files from outside, named by the job that inspects them."""
+        return self.data_dir / "quarantine"
+
+    @property
     def logs_dir(self) -> Path:
         """One JSON-lines file per process."""
         return self.data_dir / "logs"
@@ -60,6 +65,6 @@ class Config(BaseSettings):
 
     def create_folders(self) -> None:
         """Make the data folder and its parts, readable by this user only."""
-        inside = (self.uploads_dir, self.exports_dir, self.index_dir, self.snapshots_dir, self.logs_dir, self.credentials_dir)
-        for folder in (self.data_dir, *inside):
+        index = (self.index_dir, self.snapshots_dir, self.quarantine_dir)
+        for folder in (self.data_dir, self.uploads_dir, self.exports_dir, *index, self.logs_dir, self.credentials_dir):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

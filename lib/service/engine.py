@@ -34,6 +34,8 @@ QUEUE_OF: dict[Operation, str] = {
     Operation.REBUILD: INDEX_QUEUE,
     Operation.UNDO: TABLE_QUEUE,
     Operation.SNAPSHOT: INDEX_QUEUE,
+    Operation.INSPECT: TABLE_QUEUE,  # reads only, and may take its time: no refresh has to wait for it
+    Operation.RESTORE: INDEX_QUEUE,
 }
 
 

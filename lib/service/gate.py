@@ -20,7 +20,7 @@ from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
-from lib.contract.states import Desired, EmbedderKind, InvalidPolicy, JobState, Operation, PlanState
+from lib.contract.states import Desired, EmbedderKind, InvalidPolicy, JobState, Operation, PlanState, Verdict
 from lib.contract.workers import Worker
 from lib.service.errors import ServiceError
 from lib.service.storage.counters import get_counters
@@ -34,13 +34,16 @@ UNDO_FOR = timedelta(days=30)
 #: operation → the operations that must not be running when it starts
 CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.PREVIEW: frozenset(),  # reads only; if the table moves meanwhile, its plan is stale and says so
-    Operation.IMPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
-    Operation.UNDO: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
+    Operation.IMPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT, Operation.RESTORE}),
+    Operation.UNDO: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT, Operation.RESTORE}),
     Operation.EXPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
-    Operation.REFRESH: frozenset({Operation.REFRESH, Operation.REBUILD}),
+    Operation.REFRESH: frozenset({Operation.REFRESH, Operation.REBUILD, Operation.RESTORE}),
     # A rebuild may be asked for while a refresh runs: the engine's index queue runs one at a time, so it waits its turn.
-    Operation.REBUILD: frozenset({Operation.REBUILD}),
+    Operation.REBUILD: frozenset({Operation.REBUILD, Operation.RESTORE}),
     Operation.SNAPSHOT: frozenset({Operation.SNAPSHOT}),  # likewise: it copies what is served when its turn comes
+    Operation.INSPECT: frozenset({Operation.INSPECT}),  # one strange file at a time
+    # What it restores is brought in line with the table: neither may move meanwhile. A refresh it waits for, as a rebuild does.
+    Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.IMPORT, Operation.UNDO}),
 }
 
 OPEN = Gate(allowed=True)
@@ -54,6 +57,8 @@ PAGES: dict[Operation, str] = {
     Operation.REBUILD: "/Index",
     Operation.UNDO: "/Import",
     Operation.SNAPSHOT: "/Index",
+    Operation.INSPECT: "/Index",
+    Operation.RESTORE: "/Index",
 }
 
 _NOUN = {
@@ -64,6 +69,8 @@ _NOUN = {
     Operation.REBUILD: "An index rebuild",
     Operation.UNDO: "The undo of an import",
     Operation.SNAPSHOT: "A snapshot",
+    Operation.INSPECT: "An inspection",
+    Operation.RESTORE: "A restore",
 }
 
 
@@ -88,6 +95,9 @@ def decide(connection: Connection, operation: Operation, arguments: Mapping[str,
         return _decide_import(connection, ImportRequest.model_validate(arguments))
     if operation is Operation.UNDO:
         return decide_undo(get_job(connection, str(arguments["import_job_id"])), now=utc_now())
+    if operation is Operation.RESTORE:
+        inspected = get_job(connection, str(arguments["inspection_id"]))
+        return decide_restore(inspected, typed_name=arguments.get("typed_name"))
     return OPEN
 
 
@@ -179,6 +189,45 @@ def decide_undo(job: Job | None, *, now: datetime) -> Gate:
         return refuse(Reason.NOT_UNDOABLE, text, holder=job.job_id, since=job.finished_at, link=link)
     if undone_by := (job.result or {}).get("undone_by"):
         return refuse(Reason.ALREADY_SO, "This import has been undone already.", holder=undone_by, link=f"/Import?job={undone_by}")
+    return OPEN
+
+
+def decide_restore(inspected: Job | None, *, typed_name: str | None) -> Gate:
+    """May what this job inspected be served? ``typed_name``: null while nobody had to type it yet."""
+    if inspected is None or inspected.operation is not Operation.INSPECT:
+        raise ServiceError(ErrorCode.NOT_FOUND, "There is no such inspection.", action="Inspect the snapshot or the file first.")
+    link, result = f"/Index?inspection={inspected.job_id}", inspected.result or {}
+    if inspected.state is not JobState.SUCCEEDED:
+        text = f"The inspection is {inspected.state}: nothing is known of the file."
+        return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
+    if result.get("verdict") not in (Verdict.GOOD, Verdict.WORSE):
+        text = f"It cannot be served. {result.get('detail') or ''}".strip()
+        return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
+    if typed_name is not None and typed_name.strip() != result.get("name"):
+        text = f"To serve it in place of the present index, type its name: {result.get('name')}"
+        return refuse(Reason.NAME_NOT_TYPED, text, holder=inspected.job_id, link=link)
+    return OPEN
+
+
+#: What publishes a generation sooner or later, and so must not run while somebody goes back.
+_PUBLISHERS = (Operation.REFRESH, Operation.REBUILD, Operation.RESTORE)
+
+
+def decide_go_back(connection: Connection, *, served: int | None, target: int | None, same_model: bool, expected: int | None) -> Gate:
+    """May the generation ``target`` be served instead of the one ``served``?"""
+    for lock in list_locks(connection):
+        if Operation(lock.operation) in _PUBLISHERS:
+            return _held(get_job(connection, lock.job_id), Operation(lock.operation), lock.since)
+    if expected is not None and expected != served:
+        text = f"Generation {served} is served by now, not {expected}. Look again, then decide."
+        return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=str(served), link="/Index")
+    if target is None:
+        return refuse(Reason.NO_EARLIER_GENERATION, "There is no earlier generation on disk to go back to.", link="/Index")
+    if target == served:
+        return refuse(Reason.ALREADY_SO, f"Generation {target} is served already.", holder=str(served), link="/Index")
+    if not same_model:
+        text = f"Generation {target} was made by another model: the queries of today would not match its vectors."
+        return refuse(Reason.NOT_RESTORABLE, text, holder=str(target), link="/Index")
     return OPEN
 
 

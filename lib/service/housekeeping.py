@@ -16,6 +16,7 @@ from lib.service.config import Config
 from lib.service.engine import Executor, JobQueue
 from lib.service.errors import GateRefused
 from lib.service.index.generations import Generations
+from lib.service.inspections import sweep_quarantine
 from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
 from lib.service.recovery import Recovery
@@ -104,6 +105,7 @@ class Housekeeping:
             audit.forget_old(connection, jobs_before)
             intentions.forget_old(connection, jobs_before)
         sweep_snapshots(self._database, self._config)
+        sweep_quarantine(self._config)
         for name in old_exports:
             (self._config.exports_dir / name).unlink(missing_ok=True)
         for upload_id in old_uploads:

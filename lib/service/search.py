@@ -43,10 +43,10 @@ class Search:
             raise ServiceError(ErrorCode.INTERNAL, "The file of the served index cannot be opened.", action=action)
         hits: list[SearchHit] = []
         if manifest is not None:
-            vector = self._embed(request.text)
+            vector = self.embed_query(request.text)
             # A few more than asked for: some may have been removed from the table since.
             manifest, found = self._reader.search(vector, request.k + 20)
-            hits = self._describe(found)[: request.k]
+            hits = self.describe(found)[: request.k]
         seconds = time.monotonic() - began
         return SearchResult(generation=manifest.generation if manifest else None, hits=hits, seconds=seconds, taken_at=utc_now())
 
@@ -61,7 +61,8 @@ class Search:
             return question
         return question.model_copy(update={"answer": answers[0]})
 
-    def _embed(self, text: str) -> NDArray[np.float32]:
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a text, by the embedder in use."""
         try:
             vector: NDArray[np.float32] = self._open_embedder().embed([text])[0]
         except (EmbedderUnusable, EmbeddingFailed) as failure:
@@ -100,7 +101,8 @@ class Search:
         self._unreadable = False
         return manifest
 
-    def _describe(self, found: list[tuple[int, float]]) -> list[SearchHit]:
+    def describe(self, found: list[tuple[int, float]]) -> list[SearchHit]:
+        """The entries of these hits; ids the table lacks are left out."""
         with self._database.read() as connection:
             known = entries.get_entries(connection, [entry_id for entry_id, _ in found])
         return [

@@ -8,6 +8,7 @@ from lib.service.config import Config
 from lib.service.engine import JobQueue
 from lib.service.exports import Exports
 from lib.service.feed import Feed
+from lib.service.inspections import Inspections
 from lib.service.search import Search
 from lib.service.security import Guard
 from lib.service.storage.database import Database
@@ -27,6 +28,7 @@ class Services:
     uploads: Uploads
     search: Search
     exports: Exports
+    inspections: Inspections
     feed: Feed
     telemetry: Telemetry
 
@@ -44,15 +46,16 @@ def build_services(config: Config) -> Services:
     database = Database(config.url)
     migrate(database)
     search = Search(database, config)
-    feed = Feed()
+    queue, uploads, feed = JobQueue(database), Uploads(database, config), Feed()
     return Services(
         config=config,
         database=database,
-        queue=JobQueue(database),
+        queue=queue,
         guard=Guard(config),
-        uploads=Uploads(database, config),
+        uploads=uploads,
         search=search,
         exports=Exports(database),
+        inspections=Inspections(database, config, queue, uploads, search),
         feed=feed,
         telemetry=Telemetry(database, feed, search),
     )

@@ -29,6 +29,8 @@ from lib.service.storage.settings import get_setting
 MIB = 1 << 20
 WRITE_BYTES = 4 * MIB
 SAMPLE_RECORDS = 5
+#: How the names of files end that are inspected, not imported; they have a limit of their own.
+INDEX_FILES = (".faiss", ".switchyard.tar")
 #: column names that usually hold the key, in the order they are believed
 _KEY_NAMES = ("key", "id", "sku", "code", "ref", "name", "slug")
 #: and those that seldom are worth embedding, however long their cells are
@@ -45,7 +47,8 @@ class Uploads:
         """Announce a file; 413 when it is larger than the setting allows."""
         upload_id = uuid4().hex
         with self._database.write() as connection:
-            limit = int(get_setting(connection, "import.max_upload_mib")) * MIB
+            limited_by = "index.max_snapshot_mib" if request.name.lower().endswith(INDEX_FILES) else "import.max_upload_mib"
+            limit = int(get_setting(connection, limited_by)) * MIB
             if request.size_bytes > limit:
                 detail = f"The file has {request.size_bytes / MIB:,.1f} MiB; the limit is {limit // MIB:,} MiB."
                 raise ServiceError(ErrorCode.TOO_LARGE, detail)

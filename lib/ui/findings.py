@@ -50,6 +50,8 @@ class Finding:
 #: What is looked at, in the words of the empty state.
 CHECKED = "workers alive, workers paused, failed rows, last jobs, index up to date"
 
+_ON_INDEX = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT, Operation.INSPECT, Operation.RESTORE)
+
 
 def find_findings(readings: Readings) -> list[Finding]:
     """Everything that needs a person, worst first."""
@@ -196,7 +198,7 @@ def _failed_jobs(readings: Readings) -> Iterable[Finding]:
         if job is None or job.state not in {JobState.FAILED, JobState.INTERRUPTED}:
             continue
         word = OPERATION_WORDS[reading.operation]
-        page = {Operation.EXPORT: "Export"} | dict.fromkeys((Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT), "Index")
+        page = {Operation.EXPORT: "Export"} | dict.fromkeys(_ON_INDEX, "Index")
         yield Finding(
             cause=f"last_{reading.operation}",
             tone=Tone.BAD,

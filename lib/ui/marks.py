@@ -88,6 +88,8 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.REFRESH: "Index refresh",
     Operation.REBUILD: "Index rebuild",
     Operation.SNAPSHOT: "Snapshot",
+    Operation.INSPECT: "Inspection",
+    Operation.RESTORE: "Restore",
 }
 
 #: What a worker may say it does while it follows each wish; anything else is shown as a difference.

@@ -66,8 +66,8 @@ def _summarize_success(job: Job) -> str:
             return ", ".join(counts) or ("nothing to do" if job.operation is Operation.IMPORT else "plan made")
         case Operation.UNDO:
             return f"{format_count(count_of(job, 'reversed'))} rows reversed, {format_count(count_of(job, 'kept'))} kept"
-        case Operation.SNAPSHOT:
-            return f"“{text_of(job, 'name') or UNKNOWN}”, generation {format_count(count_of(job, 'generation'))}"
+        case Operation.SNAPSHOT | Operation.INSPECT | Operation.RESTORE:
+            return _summarize_file(job)
         case Operation.EXPORT:
             return f"{format_count(count_of(job, 'rows'))} rows written"
         case Operation.REFRESH | Operation.REBUILD:
@@ -75,3 +75,10 @@ def _summarize_success(job: Job) -> str:
             vectors = count_of(job, "vectors")
             return f"generation {format_count(generation)}" + (f", {vectors:,} vectors" if vectors is not None else "")
     return ""
+
+
+def _summarize_file(job: Job) -> str:
+    name, generation = text_of(job, "name") or UNKNOWN, format_count(count_of(job, "generation"))
+    if job.operation is Operation.INSPECT:
+        return f"“{name}”: {text_of(job, 'verdict') or UNKNOWN}. {text_of(job, 'detail') or ''}".rstrip()
+    return f"“{name}” is served as generation {generation}" if job.operation is Operation.RESTORE else f"“{name}”, generation {generation}"

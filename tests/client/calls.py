@@ -27,6 +27,15 @@ from lib.contract.imports import (
     Upload,
 )
 from lib.contract.index import IndexReading, SearchResult
+from lib.contract.inspections import (
+    GoBackReading,
+    GoBackRequest,
+    InspectedResult,
+    Inspection,
+    InspectRequest,
+    RestoreRequest,
+    SnapshotSource,
+)
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
@@ -48,6 +57,7 @@ from lib.contract.states import (
     Role,
     SheetFormat,
     UndoOutcome,
+    Verdict,
     WorkerRole,
 )
 from lib.contract.workers import Worker, WorkersReading
@@ -117,6 +127,9 @@ SNAPSHOT = Snapshot(
     automatic=False,
 )
 
+INSPECTION = Inspection(inspection_id="i", name="mine", verdict=Verdict.GOOD, gate=Gate(allowed=True), taken_at=NOW)
+GO_BACK = GoBackReading(served=3, previous=2, gate=Gate(allowed=True))
+
 #: name → (call, method, path, query, answer); what a start returns is the id inside its answer
 CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Reading]] = {
     "create_upload": (lambda c: c.create_upload("packages.csv", 10), "POST", "/api/uploads", {}, UPLOAD),
@@ -155,6 +168,16 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     "cancel_intention": (lambda c: c.cancel_intention("i/1"), "POST", "/api/intentions/i%2F1/cancel", {}, INTENTION),
     "list_snapshots": (lambda c: c.list_snapshots(), "GET", "/api/snapshots", {}, SnapshotPage(items=[SNAPSHOT], kept=5, taken_at=NOW)),
     "change_snapshot": (lambda c: c.change_snapshot("s/1", SnapshotChange(pinned=True)), "PUT", "/api/snapshots/s%2F1", {}, SNAPSHOT),
+    "get_inspection": (lambda c: c.get_inspection("i"), "GET", "/api/inspections/i", {}, INSPECTION),
+    "search_inspection": (
+        lambda c: c.search_inspection("i", "arrays", 3),
+        "POST",
+        "/api/inspections/i/search",
+        {},
+        InspectedResult(inspection_id="i", hits=[], seconds=0.1, taken_at=NOW),
+    ),
+    "get_go_back": (lambda c: c.get_go_back(), "GET", "/api/index/go-back", {}, GO_BACK),
+    "go_back": (lambda c: c.go_back(GoBackRequest(expected=3)), "POST", "/api/index/go-back", {}, GO_BACK),
     "get_job": (lambda c: c.get_job("j/1"), "GET", "/api/jobs/j%2F1", {}, JOB),
     "get_job_log": (lambda c: c.get_job_log("j"), "GET", "/api/jobs/j/log", {}, JobLog(job_id="j", lines=[])),
     "cancel_job": (lambda c: c.cancel_job("j"), "POST", "/api/jobs/j/cancel", {}, JOB),
@@ -258,5 +281,7 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_refresh": (lambda c: c.start_refresh(), "refresh"),
     "start_rebuild": (lambda c: c.start_rebuild(), "rebuild"),
     "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),
+    "start_inspection": (lambda c: c.start_inspection(InspectRequest(source=SnapshotSource(snapshot_id="s"))), "inspect"),
+    "start_restore": (lambda c: c.start_restore(RestoreRequest(inspection_id="a" * 32, typed_name="mine")), "restore"),
     "start_undo": (lambda c: c.start_undo("j/1"), "import/j%2F1/undo"),
 }

@@ -48,7 +48,8 @@ def test_the_matrix_names_every_operation_and_conflicts_work_both_ways_on_the_ta
     assert set(CONFLICTS) == set(Operation)
     on_the_table = {Operation.IMPORT, Operation.UNDO, Operation.EXPORT}
     for one in on_the_table:
-        assert CONFLICTS[one] == on_the_table, "the table is changed by one job at a time, and not while it is read out"
+        others = CONFLICTS[one] - {Operation.RESTORE}
+        assert others == on_the_table, "the table is changed by one job at a time, and not while it is read out"
 
 
 @pytest.mark.feature("X1")

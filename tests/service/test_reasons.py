@@ -161,6 +161,28 @@ def delete_without_name(road: Road) -> Provoked:
     return road.api.delete(f"/api/snapshots/{job['result']['snapshot_id']}?typed_name=other"), None
 
 
+def restore_a(road: Road, data: bytes, typed_name: str) -> Provoked:
+    source = {"kind": "upload", "upload_id": road.upload(data, "own.faiss")}
+    if not data:
+        snapshot_id = road.run("snapshot", name="mine")["result"]["snapshot_id"]
+        source = {"kind": "snapshot", "snapshot_id": snapshot_id}
+    inspection_id = road.run("inspect", source=source)["job_id"]
+    shown = road.get(f"/api/inspections/{inspection_id}")["gate"]
+    return road.start("restore", inspection_id=inspection_id, typed_name=typed_name), None if shown["allowed"] else shown
+
+
+def restore_rubbish(road: Road) -> Provoked:
+    return restore_a(road, b"no index", "own.faiss")
+
+
+def restore_without_name(road: Road) -> Provoked:
+    return restore_a(road, b"", "another")
+
+
+def go_back_to_nothing(road: Road) -> Provoked:
+    return road.api.post("/api/index/go-back", json={}), road.get("/api/index/go-back")["gate"]
+
+
 def change_what_was_seen(road: Road) -> Provoked:
     return road.api.put("/api/settings/export.keep_days", json={"value": 9, "expected": 8}), None
 
@@ -191,6 +213,7 @@ ON_AN_EMPTY_SERVICE = [
     Case("start_rebuild", Reason.NOTHING_TO_DO, of_operation("rebuild")),
     Case("start_refresh", Reason.NOTHING_TO_DO, of_operation("refresh")),
     Case("start_snapshot", Reason.NO_INDEX, of_operation("snapshot")),
+    Case("go_back", Reason.NO_EARLIER_GENERATION, go_back_to_nothing),
     Case("put_setting", Reason.CHANGED_SINCE_SHOWN, change_what_was_seen),
     Case("drain_worker", Reason.CHANGED_SINCE_SHOWN, wish_for_what_was_seen),
     Case("pause_worker", Reason.ALREADY_SO, wish_twice("pause")),
@@ -221,6 +244,8 @@ WITH_A_TABLE = [
     Case("put_setting", Reason.NEEDS_REEMBEDDING, change_the_model),
     Case("create_golden_question", Reason.ALREADY_SO, ask_twice("create")),
     Case("put_golden_question", Reason.ALREADY_SO, ask_twice("put")),
+    Case("start_restore", Reason.NAME_NOT_TYPED, restore_without_name),
+    Case("start_restore", Reason.NOT_RESTORABLE, restore_rubbish),
 ]
 
 
@@ -252,7 +277,7 @@ def check_words(gate: Gate, where: str) -> None:
         assert gate.eta is not None, where
         assert "started by ann" in gate.reason_text, where
         assert gate.fix_link.endswith(f"?job={gate.holder}"), where
-    if gate.reason_code not in {Reason.TABLE_EMPTY, Reason.NOTHING_TO_DO, Reason.NO_INDEX}:
+    if gate.reason_code not in {Reason.TABLE_EMPTY, Reason.NOTHING_TO_DO, Reason.NO_INDEX, Reason.NO_EARLIER_GENERATION}:
         assert gate.holder, f"{where}: what stands in the way?"
 
 

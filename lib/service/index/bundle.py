@@ -47,7 +47,7 @@ class Bundle:
         for name in MEMBERS:
             path = folder / name
             size = path.stat().st_size
-            self._add_bytes(_header(name, size))
+            self._add_bytes(tar_header(name, size))
             self._parts.append(_Part(size, path=path))
             self._add_bytes(bytes(-size % _BLOCK))
         self._add_bytes(bytes(2 * _BLOCK))
@@ -77,7 +77,8 @@ class Bundle:
         self._parts.append(_Part(len(data), data=data))
 
 
-def _header(name: str, size: int) -> bytes:
+def tar_header(name: str, size: int) -> bytes:
+    """The block before a file of the set: its name and size, and nothing that could differ."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = size, 0o600
     return info.tobuf(tarfile.GNU_FORMAT)

@@ -65,6 +65,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def copy_hashed(source: Path, target: Path) -> str:
+    """Copy durably; the hash of what was copied."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reading, target.open("wb") as writing:
+        while block := reading.read(1 << 22):
+            digest.update(block)
+            writing.write(block)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return digest.hexdigest()
+
+
 @contextmanager
 def exclusive(path: Path, *, timeout_seconds: float) -> Iterator[None]:
     """Hold the lock file ``path``; FolderBusy when it stays taken. The system frees it when its holder dies, however it dies."""

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import faiss
 
-from lib.service.index.durable import FolderBusy, exclusive, sync_folder, write_synced
+from lib.service.index.durable import FolderBusy, copy_hashed, exclusive, sync_folder, write_synced
 from lib.service.index.factory import factory_of
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, FileFacts, Manifest, folder_name, generation_of, hash_ids, read_whole
 from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, write_pointer
-from lib.service.index.stored import check_stored, ids_of, write_index
+from lib.service.index.stored import DamagedIndex, check_stored, ids_of, write_index
 
 _BUILDING = "building-"
 _LOCK_FILE = ".lock"
@@ -45,6 +45,10 @@ class PublishStep(StrEnum):
 
 class Superseded(Exception):
     """Another generation was published since the one this index was made from; publishing would undo it."""
+
+
+#: (the folder aside, the number of the new generation, the one served) → what was written there
+_Make = Callable[[Path, int, Manifest | None], Manifest]
 
 
 class Generations:
@@ -106,8 +110,53 @@ class Generations:
         update was made from (0: none was there): Superseded when another is served by now. A job that has published this
         revision or a later one gets that generation back and writes nothing. FolderBusy when another publish does not end.
         """
+        begun, factory = time.monotonic(), factory_of(index)
+
+        def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
+            files = self._write(index, building)
+            return Manifest(
+                generation=generation,
+                previous_generation=served.generation if served else None,
+                factory=factory,
+                dimension=index.d,
+                vectors=index.ntotal,
+                embedder=embedder,
+                fingerprint=fingerprint,
+                revision=revision,
+                ids_sha256=hash_ids(ids_of(index)),
+                files=files,
+                faiss_version=faiss.__version__,
+                built_at=datetime.now(UTC),
+                build_seconds=round(build_seconds + time.monotonic() - begun, 3),
+                job_id=job_id,
+            )
+
+        return self._publish(make, revision=revision, job_id=job_id, based_on=based_on)
+
+    def publish_file(self, path: Path, facts: Manifest, *, revision: int, job_id: str, build_seconds: float = 0.0) -> Manifest:
+        """Make a copy of the index file at ``path``, which ``facts`` tell of, the served generation; else as ``publish``.
+
+        The file is not opened, only copied: DamagedIndex when the copy has another hash than ``facts`` say.
+        """
         begun = time.monotonic()
-        building, factory = self._building_folder(job_id), factory_of(index)
+
+        def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
+            self._copy(path, facts, building)
+            changes = {
+                "generation": generation,
+                "previous_generation": served.generation if served else None,
+                "revision": revision,
+                "files": {INDEX_FILE: facts.index_file},
+                "built_at": datetime.now(UTC),
+                "build_seconds": round(build_seconds + time.monotonic() - begun, 3),
+                "job_id": job_id,
+            }
+            return Manifest.model_validate({name: getattr(facts, name) for name in Manifest.model_fields} | changes)
+
+        return self._publish(make, revision=revision, job_id=job_id, based_on=None)
+
+    def _publish(self, make: _Make, *, revision: int, job_id: str, based_on: int | None) -> Manifest:
+        building = self._building_folder(job_id)
         self.folder.mkdir(parents=True, exist_ok=True)
         with exclusive(self.folder / _LOCK_FILE, timeout_seconds=self._lock_seconds):
             done = self.published_by(job_id)
@@ -118,28 +167,21 @@ class Generations:
                 raise Superseded(f"Made from generation {based_on}, but {served.folder_name if served else 'none'} is served by now.")
             generation = self._next_generation()
             try:
-                files = self._write(index, building)
-                manifest = Manifest(
-                    generation=generation,
-                    previous_generation=served.generation if served else None,
-                    factory=factory,
-                    dimension=index.d,
-                    vectors=index.ntotal,
-                    embedder=embedder,
-                    fingerprint=fingerprint,
-                    revision=revision,
-                    ids_sha256=hash_ids(ids_of(index)),
-                    files=files,
-                    faiss_version=faiss.__version__,
-                    built_at=datetime.now(UTC),
-                    build_seconds=round(build_seconds + time.monotonic() - begun, 3),
-                    job_id=job_id,
-                )
+                manifest = make(building, generation, served)
                 self._install(manifest, building)
             except BaseException:
                 self._abandon(building, generation)
                 raise
         return manifest
+
+    def go_back(self, generation: int) -> Manifest:
+        """Serve a generation that is on disk again; LookupError when it is not whole. The one served until now stays."""
+        with exclusive(self.folder / _LOCK_FILE, timeout_seconds=self._lock_seconds):
+            manifest = self._read(generation)
+            if manifest is None:
+                raise LookupError(f"Generation {generation} is not on disk any more.")
+            write_pointer(self.folder, generation)
+            return manifest
 
     def sweep(self) -> list[str]:
         """Remove what no publish under way needs and nobody can go back to; the names removed. Nothing while a publish is under way."""
@@ -171,6 +213,16 @@ class Generations:
         check_stored(building / INDEX_FILE, index)
         self._on_step(PublishStep.CHECKED)
         return {INDEX_FILE: facts}
+
+    def _copy(self, path: Path, facts: Manifest, building: Path) -> None:
+        _remove(building)
+        building.mkdir()
+        self._on_step(PublishStep.BEGUN)
+        sha256 = copy_hashed(path, building / INDEX_FILE)
+        self._on_step(PublishStep.WRITTEN)
+        if sha256 != facts.index_file.sha256:
+            raise DamagedIndex("The file is not the one its manifest tells of.")
+        self._on_step(PublishStep.CHECKED)
 
     def _install(self, manifest: Manifest, building: Path) -> None:
         write_synced(building / MANIFEST_FILE, manifest.to_json())

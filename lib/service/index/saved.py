@@ -15,12 +15,29 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from pydantic import AwareDatetime, ConfigDict, Field
 
-from lib.service.index.durable import sync_folder, write_synced
+from lib.service.index.durable import copy_hashed, sync_folder, write_synced
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, Manifest
 from lib.service.index.stored import DamagedIndex, ids_of
 
 IDS_FILE = "ids.npy"
+_MOST = (1 << 63) - 1
+
+
+class SavedManifest(Manifest):
+    """The manifest of a saved copy, as strictly as one that comes back from outside is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    generation: int = Field(ge=1, le=_MOST)
+    vectors: int = Field(ge=0, le=_MOST)
+    dimension: int = Field(ge=1, le=_MOST)
+    revision: int = Field(ge=0, le=_MOST)
+    embedder: str = Field(max_length=200)
+    faiss_version: str = Field(max_length=50)
+    built_at: AwareDatetime
+    table_sha256: str
 
 
 @dataclass(frozen=True)
@@ -65,18 +82,6 @@ def _link(source: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def copy_hashed(source: Path, target: Path) -> str:
-    """Copy durably; the hash of what was copied."""
-    digest = hashlib.sha256()
-    with source.open("rb") as reading, target.open("wb") as writing:
-        while block := reading.read(1 << 22):
-            digest.update(block)
-            writing.write(block)
-        writing.flush()
-        os.fsync(writing.fileno())
-    return digest.hexdigest()
 
 
 def _manifest_bytes(manifest: Manifest, *, ids_file: bytes, table_sha256: str) -> bytes:

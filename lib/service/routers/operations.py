@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Query, Response
 from lib.contract.errors import ErrorCode
 from lib.contract.exports import ExportRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
+from lib.contract.inspections import InspectRequest, RestoreRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
 from lib.contract.states import Operation, UndoOutcome
 from lib.service import jobs, plans, undo
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start
-from lib.service.routers.deps import Cursor, IdempotencyKey, Limit, Operator, RequestId, ServicesDep, Viewer, problems
+from lib.service.routers.deps import Admin, Cursor, IdempotencyKey, Limit, Operator, RequestId, ServicesDep, Viewer, problems
 from lib.service.security import Identity
 from lib.service.services import Services
 
@@ -143,6 +144,31 @@ def start_snapshot(
 ) -> Started:
     """Save a copy of the served generation."""
     return _start(services, response, how.start(Operation.SNAPSHOT, body.model_dump(), who, request_id))
+
+
+@router.post(
+    "/inspect",
+    status_code=202,
+    response_model_exclude_none=True,
+    responses=_REFUSALS | problems(ErrorCode.NOT_FOUND, ErrorCode.UPLOAD_INCOMPLETE),
+)
+def start_inspection(
+    body: InspectRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Read a snapshot or an uploaded FAISS file safely, and compare it with what is served. Changes nothing."""
+    start = how.start(Operation.INSPECT, body.model_dump(mode="json"), who, request_id)
+    return _point(response, services.inspections.start_inspection(body, start))
+
+
+@router.post(
+    "/restore", status_code=202, response_model_exclude_none=True, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND, ErrorCode.EXPIRED)
+)
+def start_restore(
+    body: RestoreRequest, response: Response, who: Admin, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Serve what was inspected as the next generation."""
+    start = how.start(Operation.RESTORE, body.model_dump(mode="json"), who, request_id)
+    return _point(response, services.inspections.start_restore(body, start))
 
 
 def _start(services: Services, response: Response, start: Start) -> Started:

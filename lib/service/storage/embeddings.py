@@ -24,6 +24,13 @@ _CURRENT = (
     "ORDER BY m.entry_id LIMIT :limit"
 )
 
+_CHOSEN = (
+    "SELECT m.entry_id, v.vector FROM embeddings m "
+    "JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint "
+    "WHERE m.fingerprint = :fingerprint AND m.entry_id IN :ids"
+)
+_CHOSEN_ROWS = 500
+
 
 def count_changes(connection: Connection, *, after: int) -> int:
     """Embeddings and removals newer than revision ``after``: what a generation of that revision lacks. 0: there is no generation."""
@@ -51,6 +58,48 @@ def stream_embeddings(connection: Connection, *, fingerprint: str, after: int, u
         last = rows[-1].entry_id
         ids = np.fromiter((row.entry_id for row in rows), np.int64, len(rows))
         yield ids, np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), -1)
+
+
+def list_embedded(connection: Connection, fingerprint: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(ids, revisions) of every entry that has a vector of this model, in the order of ids."""
+    statement = sa.text("SELECT entry_id, revision FROM embeddings WHERE fingerprint = :fingerprint ORDER BY entry_id")
+    rows = connection.execute(statement, {"fingerprint": fingerprint}).all()
+    pairs = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    return pairs[:, 0].copy(), pairs[:, 1].copy()
+
+
+def vectors_of(connection: Connection, fingerprint: str, entry_ids: NDArray[np.int64]) -> Batch:
+    """(ids, vectors) of those of the entries that have a vector of this model, in the order of ids."""
+    ids: list[int] = []
+    found: list[bytes] = []
+    query = sa.text(_CHOSEN).bindparams(sa.bindparam("ids", expanding=True))
+    for start in range(0, len(entry_ids), _CHOSEN_ROWS):
+        chosen = entry_ids[start : start + _CHOSEN_ROWS].tolist()
+        for row in connection.execute(query, {"fingerprint": fingerprint, "ids": chosen}):
+            ids.append(row.entry_id)
+            found.append(row.vector)
+    vectors = np.frombuffer(b"".join(found), "<f4").reshape(len(ids), -1) if ids else np.empty((0, 0), np.float32)
+    order = np.argsort(ids)
+    return np.asarray(ids, np.int64)[order], vectors[order]
+
+
+def mark_changed(connection: Connection, entry_ids: NDArray[np.int64], revision: int) -> None:
+    """Have the next refresh take up these entries' vectors, whatever a generation of an earlier revision says it has."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    statement = f"UPDATE embeddings SET revision = {mark} WHERE entry_id = {mark}"  # noqa: S608 - marks only
+    if len(entry_ids):
+        connection.exec_driver_sql(statement, [(revision, entry_id) for entry_id in entry_ids.tolist()])
+
+
+def mark_removed(connection: Connection, entry_ids: NDArray[np.int64], revision: int) -> None:
+    """Have the next refresh let go of these ids."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    if len(entry_ids):
+        connection.exec_driver_sql(
+            f"INSERT INTO removals (entry_id, revision) VALUES ({mark}, {mark}) "  # noqa: S608 - marks only
+            "ON CONFLICT (entry_id) DO UPDATE SET revision = excluded.revision",
+            [(entry_id, revision) for entry_id in entry_ids.tolist()],
+        )
 
 
 def list_removals(connection: Connection, *, after: int, upto: int) -> NDArray[np.int64]:

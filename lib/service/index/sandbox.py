@@ -1,0 +1,99 @@
+"""A strange FAISS file is read by a process of its own, never by this one: started by exec, with limits, and believed only as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lib.contract.faults import BadFile, Fault
+from lib.service.index.manifest import Ids
+
+_CHILD = Path(__file__).with_name("sandbox_child.py")
+_MIB = 1 << 20
+#: What Python, numpy and FAISS need before the first byte of the file.
+_OWN_MEMORY_BYTES = 2048 * _MIB
+_OWN_CPU_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What the child said of a file: facts of its ids and vectors, and what its searches found."""
+
+    dimension: int
+    vectors: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))  #: all of them, sorted
+    found: Ids = field(default_factory=lambda: np.empty(0, np.int64))  #: those of the sample's ids that the file has …
+    sample: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))  #: … and their vectors
+    answers: list[list[tuple[int, float]]] = field(default_factory=list)  #: per query: (id, score), best first
+
+
+def examine(
+    path: Path, *, facts: bool = True, sample: Ids | None = None, queries: NDArray[np.float32] | None = None, k: int = 10
+) -> Examined:
+    """Read the walked file at ``path`` in a child; BadFile when it cannot be read within the limits, or holds what no index may."""
+    size = path.stat().st_size
+    request = {
+        "path": str(path.resolve()),
+        "memory_bytes": 4 * size + _OWN_MEMORY_BYTES,
+        "cpu_seconds": _OWN_CPU_SECONDS + size // (2 * _MIB),
+        "facts": facts,
+        "sample": [] if sample is None else sample.tolist(),
+        "queries": None if queries is None or not len(queries) else base64.b64encode(queries.astype("<f4").tobytes()).decode(),
+        "k": k,
+    }
+    said = _ask(request)
+    if "unreadable" in said:
+        raise BadFile(Fault.UNREADABLE, said["unreadable"])
+    if facts:
+        _check(said)
+    found = np.asarray(said.pop("found", []), np.int64)
+    vectors = np.frombuffer(base64.b64decode(said.pop("sample", "")), "<f4").reshape(-1, said["dimension"])
+    answers = [[(int(ident), float(score)) for ident, score in row] for row in said.pop("answers", [])]
+    ids = np.frombuffer(base64.b64decode(said.pop("ids", "")), "<i8").astype(np.int64)
+    return Examined(
+        dimension=said["dimension"], vectors=said["vectors"], facts=said, ids=ids, found=found, sample=vectors, answers=answers
+    )
+
+
+def _ask(request: dict[str, Any]) -> dict[str, Any]:
+    command = [sys.executable, "-I", str(_CHILD)]
+    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            env=environment,
+            cwd="/",
+            timeout=4 * request["cpu_seconds"],
+            start_new_session=True,
+            check=False,
+        )
+        said = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as late:
+        raise BadFile(Fault.UNREADABLE, f"Reading it did not end within {late.timeout:g} seconds.") from late
+    except ValueError as silent:
+        end = f"by signal {-done.returncode}" if done.returncode < 0 else f"with {done.returncode}"
+        last = done.stderr.decode(errors="replace").strip().splitlines()
+        raise BadFile(Fault.UNREADABLE, f"The process that read it ended {end}{': ' + last[-1][:200] if last else ''}.") from silent
+    if not isinstance(said, dict):
+        raise BadFile(Fault.UNREADABLE, "The process that read it said nothing of use.")
+    return said
+
+
+def _check(said: dict[str, Any]) -> None:
+    if said["not_finite"]:
+        raise BadFile(Fault.NOT_FINITE, f"{said['not_finite']:,} vectors hold something that is not a finite number.")
+    if said["repeated_ids"]:
+        raise BadFile(Fault.BAD_IDS, f"{said['repeated_ids']:,} ids come more than once.")
+    if said["first_id"] is not None and said["first_id"] < 0:
+        raise BadFile(Fault.BAD_IDS, f"The id {said['first_id']} is negative.")

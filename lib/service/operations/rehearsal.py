@@ -1,0 +1,209 @@
+"""The rehearsal: what would be found, and what no longer, if a candidate were served instead of the present generation.
+
+Only rows whose vector has not changed since the candidate was made can show whether it is sound: the others differ by right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lib.contract.golden import GoldenQuestion
+from lib.contract.inspections import InspectedComparison
+from lib.contract.states import AnswerChange, Verdict
+from lib.service import golden
+from lib.service.embedders import Embedder
+from lib.service.index.manifest import Ids
+from lib.service.index.reader import IndexReader, IndexUnreadable
+from lib.service.index.sandbox import Examined, examine
+from lib.service.index.saved import SavedManifest
+from lib.service.operations.runner import JobContext
+from lib.service.storage import embeddings
+from lib.service.storage import golden as golden_rows
+from lib.service.storage.counters import get_counters
+
+Vectors = NDArray[np.float32]
+Answers = list[list[tuple[int, float]]]
+
+#: Unchanged rows whose vector is compared with the table's, and those of them that are searched for.
+COMPARED, QUERIES, NEAREST = 2000, 100, 10
+#: Hits looked at beyond those judged: rows that have changed, or are gone, are passed over.
+SPARE_HITS = 60
+#: A candidate that finds less than this of what it should is worse, whatever is served.
+RECALL_LIMIT = 0.95
+_SAME_COSINE = 0.99  # what 8 bits a component leave of a vector is above 0.999
+_CHANGED = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Which entries have a vector of the model in use, and since when."""
+
+    ids: Ids
+    revisions: NDArray[np.int64]
+    revision: int
+
+
+class Rehearsal:
+    """One candidate before the table; made before the candidate is read, so that it need be read only once."""
+
+    def __init__(self, context: JobContext, embedder: Embedder, manifest: SavedManifest | None) -> None:
+        self.context, self.embedder = context, embedder
+        with context.database.read() as connection:
+            ids, revisions = embeddings.list_embedded(connection, embedder.fingerprint)
+            self.table = _Table(ids, revisions, get_counters(connection)["revision"])
+            # What a manifest says of the future is not of this table.
+            known = manifest is not None and manifest.revision <= self.table.revision
+            self.revision = manifest.revision if manifest is not None and known else None
+            unchanged = ids if self.revision is None else ids[revisions <= self.revision]
+            self.unchanged = unchanged
+            chance = np.random.default_rng(9)
+            sample = np.sort(chance.choice(unchanged, min(COMPARED, len(unchanged)), replace=False))
+            self.sample, stored = embeddings.vectors_of(connection, embedder.fingerprint, sample)
+            self.questions: list[GoldenQuestion] = golden_rows.list_questions(connection)
+        self.stored = stored.reshape(len(self.sample), embedder.dimension)
+        picked = np.sort(chance.choice(len(self.sample), min(QUERIES, len(self.sample)), replace=False))
+        self.queries = self.stored[picked]
+        self.asked = embedder.embed([question.text for question in self.questions]) if self.questions else self.queries[:0]
+
+    def examine(self, path: Path) -> Examined:
+        """Read the candidate in its child, and have it answer everything at once."""
+        most = max([NEAREST, *(question.k for question in self.questions)]) + SPARE_HITS
+        return examine(path, sample=self.sample, queries=np.vstack([self.queries, self.asked]), k=most)
+
+
+def rehearse(rehearsal: Rehearsal, examined: Examined) -> dict[str, Any]:
+    """Counts of rows, recall, and the golden questions, as parts of the report; ``verdict`` and ``flags`` say what it comes to."""
+    table = rehearsal.table
+    both = np.isin(table.ids, examined.ids)
+    unchanged = rehearsal.unchanged[np.isin(rehearsal.unchanged, examined.ids)]
+    wrong = _count_wrong(rehearsal, examined)
+    reader = IndexReader(rehearsal.context.config.index_dir)
+    served, served_answers = _ask_served(reader, rehearsal.queries)
+    exact = _exact_nearest(rehearsal, unchanged)
+    recall, served_recall = (_recall(rehearsal, answers, unchanged, exact) for answers in (examined.answers, served_answers))
+    low, mean, high = _interval(recall)
+    comparison = InspectedComparison(
+        served_generation=served,
+        table_vectors=len(table.ids),
+        in_both=int(np.count_nonzero(both)),
+        only_in_file=int(np.count_nonzero(~np.isin(examined.ids, table.ids))),
+        only_in_table=int(np.count_nonzero(~both)),
+        changed=int(np.count_nonzero(both)) - len(unchanged),
+        compared=len(examined.found),
+        wrong=wrong,
+        queries=len(recall),
+        recall_ratio=mean,
+        recall_low_ratio=low,
+        recall_high_ratio=high,
+        recall_served_ratio=_interval(served_recall)[1],
+    )
+    changed, worse = _ask_questions(rehearsal, examined, reader)
+    flags = _flags(comparison, worse)
+    return {
+        "verdict": Verdict.WORSE if flags else Verdict.GOOD,
+        "flags": flags,
+        "comparison": comparison.model_dump(mode="json"),
+        "questions": changed,
+        "questions_asked": len(rehearsal.questions),
+        "trusted_revision": rehearsal.revision if not wrong else None,
+        "table_revision": table.revision,
+    }
+
+
+def _flags(comparison: InspectedComparison, worse: int) -> list[str]:
+    flags = []
+    if comparison.wrong:
+        flags.append(f"{comparison.wrong:,} of {comparison.compared:,} unchanged rows hold another vector than the table's.")
+    if comparison.recall_ratio is not None and comparison.recall_ratio < RECALL_LIMIT:
+        flags.append(f"It finds {comparison.recall_ratio:.0%} of the rows it should find; {RECALL_LIMIT:.0%} is the least.")
+    if worse:
+        flags.append(f"{worse} golden question{'s get' if worse > 1 else ' gets'} a worse answer.")
+    return flags
+
+
+def _count_wrong(rehearsal: Rehearsal, examined: Examined) -> int:
+    places = np.searchsorted(rehearsal.sample, examined.found)
+    stored, held = rehearsal.stored[places], examined.sample
+    lengths = np.linalg.norm(stored, axis=1) * np.linalg.norm(held, axis=1)
+    cosines = np.einsum("ij,ij->i", stored, held) / np.maximum(lengths, 1e-12)
+    return int(np.count_nonzero(cosines < _SAME_COSINE))
+
+
+def _ask_served(reader: IndexReader, queries: Vectors) -> tuple[int | None, Answers]:
+    try:
+        manifest = reader.manifest()
+        answers = [reader.search(query, NEAREST + SPARE_HITS)[1] for query in queries] if manifest else []
+    except (IndexUnreadable, ValueError):
+        return None, []
+    return (manifest.generation if manifest else None), answers
+
+
+def _exact_nearest(rehearsal: Rehearsal, among: Ids) -> Vectors:
+    """For each query the scores of its nearest rows ``among`` those, the best first, by comparing with every one."""
+    queries = rehearsal.queries
+    best = np.full((len(queries), NEAREST), -np.inf, np.float32)
+    if not len(queries) or not len(among):
+        return best
+    done = 0
+    with rehearsal.context.database.read() as connection:
+        upto = rehearsal.table.revision
+        for ids, vectors in embeddings.stream_embeddings(connection, fingerprint=rehearsal.embedder.fingerprint, after=0, upto=upto):
+            scores = queries @ vectors[np.isin(ids, among)].T
+            best = -np.sort(-np.hstack([best, scores]), axis=1)[:, :NEAREST]
+            done += len(ids)
+            rehearsal.context.tell("comparing with the exact answers", done, len(rehearsal.table.ids))
+    return best
+
+
+def _recall(rehearsal: Rehearsal, answers: Answers, among: Ids, exact: Vectors) -> list[float]:
+    """For each query, the share of the first rows found that are as near as they should be.
+
+    A query is left out when too many of its hits are rows that have changed: nothing can be said of it.
+    """
+    known = set(among.tolist())
+    kept = [[ident for ident, _ in row if ident in known][:NEAREST] for row in answers[: len(rehearsal.queries)]]
+    wanted = np.unique(np.asarray([ident for row in kept for ident in row], np.int64))
+    with rehearsal.context.database.read() as connection:
+        ids, vectors = embeddings.vectors_of(connection, rehearsal.embedder.fingerprint, wanted)
+    ratios = []
+    for query, row, scores in zip(rehearsal.queries, kept, exact, strict=False):
+        expected = min(NEAREST, int(np.count_nonzero(np.isfinite(scores))))
+        if not expected or len(row) < expected:
+            continue
+        found = vectors[np.searchsorted(ids, row[:expected])] @ query
+        ratios.append(float(np.count_nonzero(found >= scores[expected - 1] - 1e-5)) / expected)
+    return ratios
+
+
+def _interval(ratios: list[float]) -> tuple[float | None, float | None, float | None]:
+    """(low, mean, high) of a 95 % interval; unknown when nothing was measured."""
+    if not ratios:
+        return None, None, None
+    mean, spread = float(np.mean(ratios)), 1.96 * float(np.std(ratios)) / len(ratios) ** 0.5
+    return max(0.0, mean - spread), mean, min(1.0, mean + spread)
+
+
+def _ask_questions(rehearsal: Rehearsal, examined: Examined, reader: IndexReader) -> tuple[list[dict[str, Any]], int]:
+    """(the golden questions whose answer would change, how many of them for the worse)."""
+    questions, context = rehearsal.questions, rehearsal.context
+    if not questions:
+        return [], 0
+    said = {vector.tobytes(): row for vector, row in zip(rehearsal.asked, examined.answers[len(rehearsal.queries) :], strict=True)}
+    after = golden.ask_questions(
+        context.database, questions, embedder=rehearsal.embedder, find=lambda vector, k: said[vector.tobytes()][:k]
+    )
+    try:
+        before = golden.ask_questions(
+            context.database, questions, embedder=rehearsal.embedder, find=lambda vector, k: reader.search(vector, k)[1]
+        )
+    except (IndexUnreadable, ValueError):
+        before = []
+    one, other = ({answer.question_id: answer for answer in answers} for answers in (before, after))
+    differences = [each for each in golden.compare_answers(one, other) if each.change in _CHANGED]
+    worse = sum(each.change is AnswerChange.REGRESSED for each in differences)
+    return [each.model_dump(mode="json") for each in differences], worse
