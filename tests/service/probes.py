@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import Connection, event
 
 from lib.service.operations import runner
 from lib.service.operations.runner import JobContext
@@ -59,3 +62,31 @@ def at_every_tell(monkeypatch: pytest.MonkeyPatch, look: Callable[[JobContext, s
         real(context, phase, done, total)
 
     monkeypatch.setattr(JobContext, "tell", tell)
+
+
+@contextmanager
+def committed(road: Road) -> Iterator[list[set[str]]]:
+    """Of each transaction that commits inside: the tables it wrote to (samples of the queue do not count)."""
+    engine = services_of(road).database.engine
+    written: dict[int, set[str]] = {}
+    done: list[set[str]] = []
+
+    def note(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if found := re.match(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", statement):
+            written.setdefault(id(connection.connection.dbapi_connection), set()).add(found[1])
+
+    def commit(connection: Connection) -> None:
+        if tables := written.pop(id(connection.connection.dbapi_connection), set()) - {"queue_samples"}:
+            done.append(tables)
+
+    def roll_back(connection: Connection) -> None:
+        written.pop(id(connection.connection.dbapi_connection), None)
+
+    listeners: dict[str, Callable[..., Any]] = {"before_cursor_execute": note, "commit": commit, "rollback": roll_back}
+    for name, listener in listeners.items():
+        event.listen(engine, name, listener)
+    try:
+        yield done
+    finally:
+        for name, listener in listeners.items():
+            event.remove(engine, name, listener)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
-from sqlalchemy import Connection, event
 
 from lib.contract.model import utc_now
 from lib.service import audit
@@ -24,7 +22,7 @@ from lib.service.storage import schema
 from lib.service.storage.audit import list_actions, record_action
 from lib.service.storage.database import Database
 from tests.conftest import TOKEN
-from tests.service.probes import rows_of, services_of
+from tests.service.probes import committed, rows_of
 from tests.service.road import Road, sheet
 
 #: Routes that write and are no action of their own, each with why.
@@ -140,34 +138,6 @@ def mutating(document: dict[str, Any]) -> set[str]:
         for method, route in methods.items()
         if method in {"post", "put", "patch", "delete"} and route.get("x-role") != "viewer"
     }
-
-
-@contextmanager
-def committed(road: Road) -> Iterator[list[set[str]]]:
-    """Of each transaction that commits inside: the tables it wrote to (samples of the queue do not count)."""
-    engine = services_of(road).database.engine
-    written: dict[int, set[str]] = {}
-    done: list[set[str]] = []
-
-    def note(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if found := re.match(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", statement):
-            written.setdefault(id(connection.connection.dbapi_connection), set()).add(found[1])
-
-    def commit(connection: Connection) -> None:
-        if tables := written.pop(id(connection.connection.dbapi_connection), set()) - {"queue_samples"}:
-            done.append(tables)
-
-    def roll_back(connection: Connection) -> None:
-        written.pop(id(connection.connection.dbapi_connection), None)
-
-    listeners: dict[str, Callable[..., Any]] = {"before_cursor_execute": note, "commit": commit, "rollback": roll_back}
-    for name, listener in listeners.items():
-        event.listen(engine, name, listener)
-    try:
-        yield done
-    finally:
-        for name, listener in listeners.items():
-            event.remove(engine, name, listener)
 
 
 @pytest.mark.feature("X6")

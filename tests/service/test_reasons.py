@@ -20,6 +20,7 @@ from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import JobState, Operation
 from lib.service.storage import jobs, schema
+from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
 from tests.service.road import Road, csv_of, sheet
 
 PAGES = {f"/{path.stem.partition('_')[2]}" for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py")}
@@ -159,28 +160,6 @@ def wish_for_what_was_seen(road: Road) -> Provoked:
 def delete_without_name(road: Road) -> Provoked:
     job = road.run("snapshot", name="keep me")
     return road.api.delete(f"/api/snapshots/{job['result']['snapshot_id']}?typed_name=other"), None
-
-
-def restore_a(road: Road, data: bytes, typed_name: str) -> Provoked:
-    source = {"kind": "upload", "upload_id": road.upload(data, "own.faiss")}
-    if not data:
-        snapshot_id = road.run("snapshot", name="mine")["result"]["snapshot_id"]
-        source = {"kind": "snapshot", "snapshot_id": snapshot_id}
-    inspection_id = road.run("inspect", source=source)["job_id"]
-    shown = road.get(f"/api/inspections/{inspection_id}")["gate"]
-    return road.start("restore", inspection_id=inspection_id, typed_name=typed_name), None if shown["allowed"] else shown
-
-
-def restore_rubbish(road: Road) -> Provoked:
-    return restore_a(road, b"no index", "own.faiss")
-
-
-def restore_without_name(road: Road) -> Provoked:
-    return restore_a(road, b"", "another")
-
-
-def go_back_to_nothing(road: Road) -> Provoked:
-    return road.api.post("/api/index/go-back", json={}), road.get("/api/index/go-back")["gate"]
 
 
 def change_what_was_seen(road: Road) -> Provoked:
