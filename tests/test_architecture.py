@@ -44,6 +44,8 @@ SERVICE_ORDER = [
     "worker_process",
     "housekeeping",
     "recovery",
+    "moments",
+    "visits",
     "telemetry",
     "undo",
     "plans",

@@ -14,9 +14,9 @@ from lib.client.connection import Connection
 from lib.client.errors import Unexpected
 from lib.client.index import IndexClient
 from lib.client.inspections import InspectionsClient
+from lib.client.looking import LookingClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
-from lib.client.places import PlacesClient
 from lib.client.settings import SettingsClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
@@ -52,7 +52,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, PlacesClient):
+class Client(OperationsClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, LookingClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(

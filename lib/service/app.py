@@ -28,6 +28,7 @@ from lib.service.routers import (
     inspections,
     intentions,
     jobs,
+    moments,
     operations,
     places,
     plans,
@@ -37,6 +38,7 @@ from lib.service.routers import (
     stream,
     telemetry,
     tickets,
+    visits,
     workers,
 )
 from lib.service.routers import uploads as uploads_router
@@ -64,6 +66,8 @@ _ROUTERS = (
     inspections,
     entries,
     places,
+    visits,
+    moments,
     settings,
     audit,
     identity,

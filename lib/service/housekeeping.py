@@ -19,9 +19,10 @@ from lib.service.index.generations import Generations
 from lib.service.inspections import sweep_quarantine
 from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
+from lib.service.moments import KEEP_MOMENTS
 from lib.service.recovery import Recovery
 from lib.service.snapshots import sweep_snapshots
-from lib.service.storage import audit, changes, embeddings, exports, intentions, jobs, plans
+from lib.service.storage import audit, changes, embeddings, exports, intentions, jobs, moments, plans, visits
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
@@ -104,6 +105,8 @@ class Housekeeping:
             jobs.forget_old(connection, jobs_before=jobs_before, keys_before=now - KEEP_KEYS)
             audit.forget_old(connection, jobs_before)
             intentions.forget_old(connection, jobs_before)
+            visits.forget_visits(connection, jobs_before)
+            moments.forget_moments(connection, now - KEEP_MOMENTS)
         sweep_snapshots(self._database, self._config)
         sweep_quarantine(self._config)
         for name in old_exports:

@@ -47,24 +47,34 @@ class Finding:
     banner: bool = False
 
 
-#: What is looked at, in the words of the empty state.
-CHECKED = "workers alive, workers paused, failed rows, last jobs, index up to date"
+@dataclass(frozen=True)
+class Rule:
+    """One thing that is looked at: ``checks`` in the words of the empty state, ``quiet`` when it found nothing.
+
+    ``needs`` names the readings without which nothing can be said.
+    """
+
+    checks: str
+    quiet: str
+    needs: tuple[str, ...]
+    find: Callable[[Readings], Iterable[Finding]]
 
 _ON_INDEX = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT, Operation.INSPECT, Operation.RESTORE)
 
 
 def find_findings(readings: Readings) -> list[Finding]:
     """Everything that needs a person, worst first."""
-    rules: tuple[Callable[[Readings], Iterable[Finding]], ...] = (
-        _lost_capacity,
-        _stale_workers,
-        _paused_workers,
-        _failed_rows,
-        _failed_jobs,
-        _index_behind,
-    )
-    findings = [finding for rule in rules for finding in rule(readings)]
+    findings = [finding for rule in RULES for finding in rule.find(readings)]
     return sorted(findings, key=lambda finding: finding.tone is not Tone.BAD)
+
+
+def find_quiet_rules(readings: Readings) -> list[str]:
+    """What the rules say that could look and found nothing."""
+    return [
+        rule.quiet
+        for rule in RULES
+        if all(getattr(readings, need) is not None for need in rule.needs) and not any(True for _ in rule.find(readings))
+    ]
 
 
 def judge(readings: Readings, findings: list[Finding]) -> Mark:
@@ -235,3 +245,16 @@ def _refresh_mode(settings: SettingsReading) -> object:
 def _names(workers: list[Worker]) -> str:
     names = [worker.worker_id for worker in workers]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+#: Every rule, in the order in which findings of one tone stand.
+RULES: tuple[Rule, ...] = (
+    Rule("workers alive", "A worker of each role is alive.", ("workers",), _lost_capacity),
+    Rule("workers heard from", "No worker is silent.", ("workers",), _stale_workers),
+    Rule("workers paused", "Nobody holds a worker.", ("workers",), _paused_workers),
+    Rule("failed rows", "No row has failed.", ("queue",), _failed_rows),
+    Rule("last jobs", "The last job of each kind ended well.", ("jobs",), _failed_jobs),
+    Rule("index up to date", "The index has all it should have.", ("index", "settings"), _index_behind),
+)
+#: What is looked at, in the words of the empty state.
+CHECKED = ", ".join(rule.checks for rule in RULES)

@@ -29,6 +29,7 @@ class Keys:
     QUESTION: Final = "question"  #: the open confirmation dialog
     VIEW: Final = "view"  #: the open dialog that asks nothing: going somewhere, or the shortcuts
     DESTINATION: Final = "destination"  #: where the next run is to go
+    MOMENT: Final = "moment"  #: the view whose figures were kept last, and the id of that moment
     SHORTCUTS: Final = "shortcuts"  #: whether single keys mean something
     NOTICE: Final = "notice"  #: the result of the last action
     STARTS: Final = "starts"  #: idempotency keys of starts, by operation
@@ -58,6 +59,7 @@ class Params:
     PERSON: Final = "person"  #: the job list's filter
     PERIOD: Final = "period"  #: the job list's filter
     OBJECT: Final = "object"  #: the audit list's filter
+    AS_OF: Final = "as_of"  #: a moment to show beside the present
     TAB: Final = "tab"  #: the open tab
 
 

@@ -11,6 +11,7 @@ from lib.ui.banners import show_banners
 from lib.ui.crumbs import open_thing, show_crumbs
 from lib.ui.dialogs import show_question
 from lib.ui.findings import Readings
+from lib.ui.frames.moments import show_link_to_here, show_moment
 from lib.ui.frames.places import leave_for_destination, show_places
 from lib.ui.keyboard import listen, show_shortcuts
 from lib.ui.live import (
@@ -20,11 +21,12 @@ from lib.ui.live import (
     latest_queue,
     latest_settings,
     latest_workers,
+    live_block,
     note_looked,
 )
 from lib.ui.notices import show_notice
 from lib.ui.pages import PAGES
-from lib.ui.session import Keys, Params, now
+from lib.ui.session import Keys, Params, get_param, now
 from lib.ui.sidebar import show_menu, show_sidebar_foot, show_sidebar_head
 from lib.ui.statebar import state_bar
 from lib.ui.style import build_style
@@ -45,9 +47,15 @@ def open_page(name: str) -> None:
         menu = st.container()
         show_sidebar_foot()
     show_crumbs(page)
-    st.html(f'<div class="sy-title"><h1>{escape(page.name)}</h1><span class="sy-lead">{escape(page.lead)}</span></div>')
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="title"):
+        st.html(
+            f'<div class="sy-title"><h1>{escape(page.name)}</h1><span class="sy-lead">{escape(page.lead)}</span></div>', width="content"
+        )
+        show_link_to_here(name)
     banners = st.container(key="banners")
     show_notice()
+    if get_param(Params.AS_OF):
+        _show_moment(name)
     # A container outside the fragment needs one write in the full run (measured in notes/streamlit.md).
     st.bottom.empty()
     _show_frame(name, menu, banners)
@@ -63,6 +71,12 @@ def _show_frame(name: str, menu: DeltaGenerator, banners: DeltaGenerator) -> Non
         show_banners(name, read_all())
     with st.bottom:
         st.html(state_bar())
+
+
+@st.fragment(key="moment")
+def _show_moment(name: str) -> None:
+    with live_block("moment"):
+        show_moment(name, read_all())
 
 
 def _show_dialog() -> None:

@@ -39,7 +39,6 @@ from lib.contract.inspections import (
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
-from lib.contract.places import Place, PlaceKind, PlacePage
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingReading, SettingsReading
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
@@ -61,6 +60,7 @@ from lib.contract.states import (
     WorkerRole,
 )
 from lib.contract.workers import Worker, WorkersReading
+from tests.client.looking_calls import LOOKING_CALLS
 
 NOW = utc_now()
 UPLOAD = Upload(upload_id="a" * 32, name="packages.csv", size_bytes=10)
@@ -236,13 +236,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         {"text": "ü & co", "limit": "50", "cursor": "c"},
         EntryPage(items=[], total=0, taken_at=NOW),
     ),
-    "find_places": (
-        lambda c: c.find_places("ü & co", 5),
-        "GET",
-        "/api/places",
-        {"text": "ü & co", "limit": "5"},
-        PlacePage(items=[Place(kind=PlaceKind.ENTRY, title="ü", link="/Queue?row=x")], seconds=0.01, taken_at=NOW),
-    ),
+    **LOOKING_CALLS,
     "list_settings": (lambda c: c.list_settings(), "GET", "/api/settings", {}, SettingsReading(settings=[SETTING], taken_at=NOW)),
     "put_setting": (lambda c: c.put_setting("export.keep_days", 3, 7), "PUT", "/api/settings/export.keep_days", {}, SETTING),
     "put_credentials": (

@@ -95,9 +95,7 @@ class FakeOperations:
         self._act("cancel_intention", intention_id)
         return intention(state=IntentionState.CANCELLED)
 
-    def get_undo(
-        self, import_job_id: str, limit: int = 50, cursor: str | None = None, outcome: UndoOutcome | None = None
-    ) -> UndoReport:
+    def get_undo(self, import_job_id: str, limit: int = 50, cursor: str | None = None, outcome: UndoOutcome | None = None) -> UndoReport:
         self._note("get_undo", import_job_id, limit, cursor, outcome)
         rows, start = [row for row in self.undo.rows if outcome in {None, row.outcome}], int(cursor or 0)
         more = str(start + limit) if len(rows) > start + limit else None

@@ -18,7 +18,7 @@ from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
-from lib.contract.places import Place, PlacePage
+from lib.contract.places import Place
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
 from lib.contract.snapshots import Snapshot, SnapshotPage
@@ -28,6 +28,7 @@ from lib.contract.states import (
     FailureCause,
     Role,
 )
+from lib.contract.visits import Visit
 from tests.pages.canned import (
     PLAN_ID,
     UPLOAD_ID,
@@ -41,6 +42,7 @@ from tests.pages.canned import (
     plan,
 )
 from tests.pages.fake_index import FakeIndex, golden, no_golden
+from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
 from tests.pages.takebacks import snapshots, undo_report
@@ -65,7 +67,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeOperations, FakeIndex):
+class FakeClient(FakeOperations, FakeIndex, FakeLooking):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -81,6 +83,7 @@ class FakeClient(FakeOperations, FakeIndex):
     intentions: list[Intention] = field(default_factory=list)
     golden: GoldenReading = field(default_factory=no_golden)
     places: list[Place] = field(default_factory=list)
+    visit: Visit = field(default_factory=lambda: Visit(since=None, taken_at=now()))
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:
@@ -199,10 +202,6 @@ class FakeClient(FakeOperations, FakeIndex):
     def get_identity(self) -> IdentityReading:
         self._note("get_identity")
         return IdentityReading(actor="local admin", role=Role.ADMIN)
-
-    def find_places(self, text: str, limit: int) -> PlacePage:
-        self._note("find_places", text, limit)
-        return PlacePage(items=self.places, seconds=0.01, taken_at=now())
 
     def list_snapshots(self) -> SnapshotPage:
         self._note("list_snapshots")

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lib.contract.states import JobState, Operation
+from lib.contract.states import FailureCause, JobState, Operation
+from lib.contract.visits import FailuresOfCause, JobsOfKind, Visit
+from lib.ui.findings import Readings, find_findings, find_quiet_rules
+from lib.ui.frames.overview import explain_verdict
+from lib.ui.frames.visits import visit_lines
+from tests.pages import scenes
+from tests.pages.canned import JOB_ID, ago, now
+
+NEWS = Visit(
+    since=ago(days=1),
+    jobs=[
+        JobsOfKind(operation=Operation.IMPORT, state=JobState.SUCCEEDED, count=1),
+        JobsOfKind(operation=Operation.IMPORT, state=JobState.FAILED, count=1),
+        JobsOfKind(operation=Operation.EXPORT, state=JobState.SUCCEEDED, count=1),
+    ],
+    rows_new=12,
+    rows_changed=3,
+    rows_removed=1,
+    failures=[FailuresOfCause(cause=FailureCause.QUOTA, count=4, is_new=True)],
+    settings=["export.keep_days"],
+    taken_at=now(),
+)
 
 
 def test_a_fresh_installation_offers_the_sample_sheet_and_ticks_what_is_done(visit):
@@ -35,10 +59,39 @@ def test_the_strip_shows_five_stages_with_count_state_age_and_link_and_one_verdi
         assert words in seen.text
     for state in ("imported", "kept", "empty", "up to date", "exported", "all well"):
         assert f"</span>{state}</span>" in seen.text
-    for label in ("Import a sheet", "Export the table", "Open the queue", "Search the index", "See the files"):
+    for label in ("Show this import", "Export the table", "Open the queue", "Search the index", "Show this export"):
         assert label in seen.text
     assert "4 min ago" in seen.text
     assert "No rule fired" in seen.text
+    links = {link.proto.label: (link.proto.page, dict(parse_qsl(link.proto.query_string))) for link in seen.app.get("page_link")}
+    assert links["Show this import"] == ("Import", {"job": JOB_ID})
+    assert links["Show this export"] == ("Export", {"job": "e" * 32})
+
+
+@pytest.mark.feature("H1")
+def test_the_verdict_names_every_rule_that_fired_with_its_evidence_and_those_that_found_nothing():
+    readings = Readings(**{topic.value: reading for topic, reading in scenes.failed_readings().items()}, now=now())
+    why = explain_verdict(readings, find_findings(readings))
+    assert why.index("These rules fired") < why.index("embedding-2 is paused") < why.index("found nothing")
+    assert "key is being replaced" in why
+    assert "A worker of each role is alive." in why.split("found nothing")[1]
+    unknown = replace(readings, workers=None, queue=None)
+    assert "worker" not in "".join(find_quiet_rules(unknown)).lower()
+
+
+@pytest.mark.feature("H3")
+def test_what_is_new_since_the_last_visit_is_told_once_there_was_one(visit):
+    assert "Since you last looked" not in visit("Home", "idle").text
+    told = " ".join(visit_lines(NEWS))
+    for words in (
+        "2 × Import (1 failed)",
+        "1 × Export",
+        "12 new, 3 changed, 1 removed",
+        "4 rows failed for the first time: quota",
+        "Settings changed: Keep export files for",
+    ):
+        assert words in told, words
+    assert list(visit_lines(Visit(since=ago(days=1), taken_at=now()))) == []
 
 
 @pytest.mark.feature("H2")

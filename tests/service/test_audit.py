@@ -110,6 +110,7 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "put_golden_question": (lambda road: road.api.put(golden(road), json={"text": "Why?", "expected_keys": ["k1"]}), "put_golden_question"),
     "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
     "start_undo": (post("/api/operations/import/{import}/undo"), "start_undo"),
+    "create_moment": (post("/api/moments"), "create_moment"),
 }
 
 

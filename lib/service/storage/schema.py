@@ -1,6 +1,6 @@
 """The tables of the road: what people gave us, what waits, what came of it.
 
-Those of work stand in ``work``, those by which an index is judged in ``quality``; all are named here.
+Those of work stand in ``work``, those by which an index is judged in ``quality``, those of looking in ``looks``; all are named here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sqlalchemy.types import BigInteger
 
 from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
+from lib.service.storage.looks import moments, visits
 from lib.service.storage.quality import golden_questions, golden_runs
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
 
@@ -36,6 +37,7 @@ __all__ = [
     "jobs",
     "locks",
     "metadata",
+    "moments",
     "plan_rows",
     "plans",
     "queue_samples",
@@ -44,6 +46,7 @@ __all__ = [
     "snapshots",
     "uploads",
     "vectors",
+    "visits",
     "workers",
 ]
 
