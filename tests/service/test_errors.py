@@ -38,6 +38,10 @@ PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
     "a wrong offset": (ErrorCode.WRONG_OFFSET, lambda road, _: road.api.put(f"/api/uploads/{road.upload(b'abc')}?offset=1", content=b"x")),
     "half an upload": (ErrorCode.UPLOAD_INCOMPLETE, lambda road, _: road.api.get(f"/api/uploads/{half_an_upload(road)}/columns")),
     "a PDF": (ErrorCode.UNREADABLE_SOURCE, lambda road, _: road.api.get(f"/api/uploads/{road.upload(b'%PDF-1.7')}/columns")),
+    "a key that is none": (
+        ErrorCode.CREDENTIALS_REJECTED,
+        lambda road, _: road.api.put("/api/settings/credentials", json={"kind": "google", "content": "{}"}),
+    ),
     "a used key": (ErrorCode.IDEMPOTENCY_KEY_REUSED, lambda road, _: use_a_key_twice(road)),
     "an old value": (ErrorCode.CHANGED_MEANWHILE, lambda road, _: road.api.put(KEEP_DAYS, json={"value": 3, "expected": 4})),
     "a bad range": (ErrorCode.BAD_RANGE, lambda road, _: road.api.get(exported(road), headers={"Range": "bytes=99999-"})),
