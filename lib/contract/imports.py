@@ -101,6 +101,7 @@ class ReadAs(Reading):
     delimiter: str | None = None
     header_row: int = Field(1, description="the row that names the columns, as a spreadsheet counts")
     tab: str | None = None
+    notes: list[str] = Field([], description="what was no text in the source, and how it was taken")
     doubtful: bool = Field(False, description="the encoding is no more than a guess: a person must look at it")
 
 

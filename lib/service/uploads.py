@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,9 @@ from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.errors import ServiceError
 from lib.service.sheets.csv_file import CsvSheet
-from lib.service.sheets.reading import Sheet, UnreadableSheet
+from lib.service.sheets.opening import open_file
+from lib.service.sheets.packed_file import PackedSheet
+from lib.service.sheets.reading import UnreadableSheet
 from lib.service.storage import plans as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
@@ -42,6 +45,7 @@ class Uploads:
 
     def __init__(self, database: Database, config: Config) -> None:
         self._database, self._folder = database, config.uploads_dir
+        self._readers = BoundedSemaphore(2)
 
     def create_upload(self, request: UploadRequest, *, actor: str, request_id: str) -> Upload:
         """Announce a file; 413 when it is larger than the setting allows."""
@@ -86,19 +90,22 @@ class Uploads:
             os.close(descriptor)
 
     def get_columns(self, source: FileSource) -> SheetColumns:
-        """The head of the file: at most 64 KiB of a CSV file are read, so this is quick whatever its size."""
-        path = self.path_of_complete(source.upload_id)
+        """The head of the file. Of a CSV file at most 64 KiB are read; a workbook is opened by a process of its own, two at a time."""
+        path, name = self.path_of_complete(source.upload_id), self._row(source.upload_id).name
         try:
-            return self._read_head(CsvSheet(path, source, guess=True))
+            with self._readers, open_file(path, source, name, guess=True) as sheet:
+                return self._read_head(sheet)
         except UnreadableSheet as error:
             raise ServiceError(ErrorCode.UNREADABLE_SOURCE, error.detail, action=error.action) from error
 
-    def _read_head(self, sheet: Sheet) -> SheetColumns:
-        columns = sheet.header
+    def _read_head(self, sheet: CsvSheet | PackedSheet) -> SheetColumns:
+        columns, tabs = sheet.header, list(sheet.tabs)
+        if not columns:  # the tab has to be chosen first
+            return SheetColumns(columns=[], sample=[], read_as=sheet.read_as, tabs=tabs)
         records = islice(sheet.records(), SAMPLE_RECORDS)
         sample = [(record.cells + [""] * len(columns))[: len(columns)] for record in records]
         suggested = self._last_mapping(columns) or suggest_mapping(columns, sample)
-        return SheetColumns(columns=columns, sample=sample, read_as=sheet.read_as, suggested=suggested)
+        return SheetColumns(columns=columns, sample=sample, read_as=sheet.read_as, tabs=tabs, suggested=suggested)
 
     def _last_mapping(self, columns: list[str]) -> ColumnMapping | None:
         """What worked last time, if this sheet has the same columns."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from lib.contract.imports import ColumnMapping, FileSource, PlanCounts, hold_removals
@@ -17,12 +16,12 @@ from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.sheets.digest import hash_file
 from lib.service.sheets.opening import open_sheet
-from lib.service.sheets.reading import Sheet, UnreadableSheet
+from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
 from lib.service.storage import changes, entries, plans
 from lib.service.storage.counters import get_counters
 
-#: Plan rows written at once.
-BATCH_ROWS = 5000
+#: Records compared and plan rows written at once; whichever comes first.
+BATCH_ROWS, BATCH_CHARACTERS = 5000, 4_000_000
 
 
 def preview_import(context: JobContext) -> dict[str, Any]:
@@ -72,13 +71,26 @@ def _check_mapping(mapping: ColumnMapping, header: list[str]) -> None:
 
 
 def _compare(context: JobContext, plan_id: str, sheet: Sheet, comparison: Comparison) -> None:
-    records = sheet.records()
-    while batch := list(islice(records, BATCH_ROWS)):
+    for batch in _batches(sheet.records()):
         with context.database.read() as connection:
             rows = comparison.compare(connection, batch)
         _write_rows(context, plan_id, rows)
         context.tell("comparing", comparison.records, _estimate_total(comparison.records, sheet.read_ratio()))
     context.tell("comparing", comparison.records, comparison.records)
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Many short records at once, or few long ones: a batch is bounded by both."""
+    batch: list[Record] = []
+    characters = 0
+    for record in records:
+        batch.append(record)
+        characters += sum(map(len, record.cells))
+        if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _estimate_total(records: int, ratio: float | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +36,8 @@ class Dialect:
 
 class CsvSheet:
     """One CSV file, opened."""
+
+    tabs: Sequence[str] = ()
 
     def __init__(self, path: Path, source: FileSource, *, guess: bool = False) -> None:
         """``guess``: show a file that is not UTF-8 as what it most likely is, for a person to judge; else that is an error."""

@@ -31,7 +31,8 @@ UNREADABLE: dict[str, tuple[bytes, str, str]] = {
     "too many columns": (",".join(map(str, range(300))).encode() + b"\n1\n", "unreadable_source", "300 columns"),
     "an unclosed quote": (b'key,text,owner\na,b,c\nd,"e,f\ng,h,i\n', "unreadable_source", "breaks off near row 3"),
     "a NUL in the head": (b"key,text,owner\na,b\x00,c\n", "unreadable_source", "NUL"),
-    "a PDF": (b"%PDF-1.7\n%\xe2\xe3", "unreadable_source", "not valid UTF-8"),
+    "a workbook called CSV": (b"PK\x03\x04" + b"\x00\x01" * 500, "unreadable_source", "holds an Excel workbook, not text"),
+    "a PDF": (b"%PDF-1.7\n%\xe2\xe3", "unreadable_source", "This is a PDF"),
     "another encoding": ("key,text,owner\na,caf\u00e9,c\n".encode("latin-1"), "unreadable_source", "not valid UTF-8"),
     "another encoding late on": (b"key,text,owner\n" + b"a,b,c\n" * 12_000 + b"x,caf\xe9,z\n", "unreadable_source", "not valid UTF-8"),
 }  # fmt: skip
