@@ -34,6 +34,8 @@ ROUTES = {
     "GET /api/uploads/{upload_id}/columns": "get_upload_columns",
     "POST /api/operations/import/preview": "preview_import",
     "GET /api/plans/{plan_id}": "get_plan",
+    "PUT /api/plans/{plan_id}/ticks": "tick_rows",
+    "GET /api/plans/{plan_id}/bad-rows": "download_bad_rows",
     "POST /api/operations/import": "start_import",
     "GET /api/operations/import/{job_id}/undo": "get_undo",
     "POST /api/operations/import/{job_id}/undo": "start_undo",

@@ -17,6 +17,7 @@ from lib.client.inspections import InspectionsClient
 from lib.client.looking import LookingClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
+from lib.client.plans import PlansClient
 from lib.client.settings import SettingsClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
@@ -26,10 +27,10 @@ from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
 from lib.contract.exports import ExportFilter, ExportPage, ExportScope
 from lib.contract.identity import IdentityReading
-from lib.contract.imports import FileSource, Plan, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
+from lib.contract.imports import FileSource, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.operations import Ticket, TicketRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
-from lib.contract.states import Change, Desired, FailureCause
+from lib.contract.states import Desired, FailureCause
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
 __all__ = ["Client", "PolledSnapshot", "Readiness"]
@@ -52,7 +53,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, LookingClient):
+class Client(OperationsClient, PlansClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, LookingClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(
@@ -102,10 +103,6 @@ class Client(OperationsClient, IndexClient, SnapshotsClient, InspectionsClient, 
     def preview_import(self, request: PreviewRequest) -> str:
         """Start making a plan; its id."""
         return self.transport.post(PlanStarted, "/api/operations/import/preview", request).plan_id
-
-    def get_plan(self, plan_id: str, change: Change | None = None, limit: int = LIMIT, cursor: str | None = None) -> Plan:
-        """A plan with one page of its rows; ``limit`` 0 leaves the rows out."""
-        return self.transport.get(Plan, path_of("/api/plans", plan_id), {"change": change, "limit": limit, "cursor": cursor})
 
     # Export
 

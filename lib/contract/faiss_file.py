@@ -99,9 +99,7 @@ class _Walker:
         count = self._vector(8)
         _need(count == header.vectors == inner.vectors, f"{header.vectors} vectors are announced, {inner.vectors} held, {count} have ids.")
         _need((header.dimension, header.metric) == (inner.dimension, inner.metric), "The outer and the inner index differ in shape.")
-        return Structure(
-            kind=f"{name},{inner.kind}", dimension=inner.dimension, vectors=count, metric=inner.metric, has_ids=True
-        )
+        return Structure(kind=f"{name},{inner.kind}", dimension=inner.dimension, vectors=count, metric=inner.metric, has_ids=True)
 
     def _flat(self, kind: str) -> Structure:
         header = self._header()

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from lib.contract.jobs import JobError, Progress
 from lib.contract.model import Reading, Request
 from lib.contract.operations import Gate
-from lib.contract.states import Change, ImportMode, InvalidPolicy, PlanState, SheetFormat, UndoOutcome
+from lib.contract.plans import RuleCount
+from lib.contract.states import Change, Confidence, ImportMode, InvalidPolicy, PlanState, RowRule, SheetFormat, UndoOutcome
 
 #: The most columns a sheet may have, said on the page before the upload and enforced by the reader.
 MAX_COLUMNS = 256
@@ -105,6 +106,18 @@ class ReadAs(Reading):
     doubtful: bool = Field(False, description="the encoding is no more than a guess: a person must look at it")
 
 
+Use = Literal["key", "text", "field", "nothing"]
+
+
+class ColumnSuggestion(Reading):
+    """What one column is suggested to be, how sure that is, and why."""
+
+    column: str
+    use: Use
+    confidence: Confidence
+    why: str
+
+
 class SheetColumns(Reading):
     """The head of a source: what its columns are called, how it was read, how it would be mapped."""
 
@@ -113,6 +126,8 @@ class SheetColumns(Reading):
     read_as: ReadAs
     tabs: list[str] = Field([], description="the tabs of a workbook; one has to be chosen when there are several")
     suggested: ColumnMapping | None = None
+    suggestions: list[ColumnSuggestion] = Field([], description="the same column by column, with how sure it is")
+    missing: list[str] = Field([], description="columns the last import of this source used and this one lacks")
 
 
 class FileSource(Request):
@@ -157,6 +172,7 @@ class RowError(Reading):
     value: str
     rule: str
     fix: str
+    code: RowRule | None = None
 
 
 class FieldDifference(Reading):
@@ -170,8 +186,10 @@ class FieldDifference(Reading):
 class PlanRow(Reading):
     """One row of a plan. ``row`` is the line number in the sheet; the header is row 1; null for removals."""
 
+    position: int = Field(0, description="its place in the plan; what ticking names")
     row: int | None
     change: Change
+    ticked: bool = Field(True, description="an unticked row is left as it is in the table")
     key: str
     text: str
     differences: list[FieldDifference] = []
@@ -191,6 +209,10 @@ class Plan(Reading):
     counts: PlanCounts
     to_embed: int | None = Field(None, description="texts that have no vector yet; null while building")
     held_removals: int = 0
+    rules: list[RuleCount] = Field([], description="which rules how many rows break")
+    unticked: PlanCounts = Field(PlanCounts(), description="how many rows of each kind are left out because somebody unticked them")
+    ticks_revision: int = Field(0, description="grows with every change of ticks")
+    matching: int | None = Field(None, description="how many rows match the filter; null when no filter was given")
     progress: Progress | None = None
     error: JobError | None = None
     read_as: ReadAs | None = Field(None, description="null while building")
@@ -233,3 +255,4 @@ class ImportRequest(Request):
     mode: ImportMode | None = None
     policy: InvalidPolicy = InvalidPolicy.SKIP
     approve_removals: int | None = Field(None, ge=0)
+    ticks_revision: int | None = Field(None, description="which ticks the person saw; 409 when they have changed since")

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     PLAN_STALE = "plan_stale"
     PLAN_APPLIED = "plan_applied"
     PLAN_HAS_INVALID_ROWS = "plan_has_invalid_rows"
+    ROWS_UNFIT = "rows_unfit"
     REMOVALS_NOT_APPROVED = "removals_not_approved"
     JOB_ENDED = "job_ended"
     ALREADY_SO = "already_so"

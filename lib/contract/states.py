@@ -61,6 +61,27 @@ class ImportMode(StrEnum):
     MIRROR = "mirror"  #: remove them, under the deletion guard
 
 
+class RowRule(StrEnum):
+    """What a record must not do; ``contract.plans.RULES`` has the words."""
+
+    KEY_EMPTY = "key_empty"
+    KEY_TOO_LONG = "key_too_long"
+    KEY_TWICE = "key_twice"
+    TEXT_EMPTY = "text_empty"
+    TOO_MANY_CELLS = "too_many_cells"
+    CELL_TOO_LONG = "cell_too_long"
+    NUL = "nul"
+
+
+class Confidence(StrEnum):
+    """How sure the suggested use of a column is."""
+
+    REMEMBERED = "remembered"  #: an import of this source used it so last time
+    SURE = "sure"  #: name and cells say the same
+    LIKELY = "likely"  #: the name or the cells say so
+    GUESS = "guess"  #: something had to be suggested: look twice
+
+
 class SheetFormat(StrEnum):
     """What kind of thing a sheet was read from."""
 

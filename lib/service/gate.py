@@ -20,9 +20,12 @@ from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
-from lib.contract.states import Desired, EmbedderKind, InvalidPolicy, JobState, Operation, PlanState, Verdict
+from lib.contract.states import Desired, EmbedderKind, JobState, Operation, Verdict
 from lib.contract.workers import Worker
 from lib.service.errors import ServiceError
+from lib.service.plan_gate import OPEN as OPEN
+from lib.service.plan_gate import decide_plan, decide_rows, decide_seen
+from lib.service.plan_gate import refuse as refuse
 from lib.service.storage.counters import get_counters
 from lib.service.storage.jobs import get_job, list_locks
 from lib.service.storage.plans import get_plan
@@ -45,8 +48,6 @@ CONFLICTS: dict[Operation, frozenset[Operation]] = {
     # What it restores is brought in line with the table: neither may move meanwhile. A refresh it waits for, as a rebuild does.
     Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.IMPORT, Operation.UNDO}),
 }
-
-OPEN = Gate(allowed=True)
 
 #: operation → the console page that shows it
 PAGES: dict[Operation, str] = {
@@ -72,11 +73,6 @@ _NOUN = {
     Operation.INSPECT: "An inspection",
     Operation.RESTORE: "A restore",
 }
-
-
-def refuse(reason: Reason, text: str, *, holder: str | None = None, since: datetime | None = None, link: str | None = None) -> Gate:
-    """A gate that says no."""
-    return Gate(allowed=False, reason_code=reason, reason_text=text, holder=holder, since=since, fix_link=link)
 
 
 def decide(connection: Connection, operation: Operation, arguments: Mapping[str, Any] | None = None) -> Gate:
@@ -137,43 +133,18 @@ def _decide_import(connection: Connection, request: ImportRequest) -> Gate:
     if plan is None:
         action = "It may have been removed by age: preview again."
         raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {request.plan_id}.", action=action)
-    return decide_apply(plan, request, table_revision=get_counters(connection)["table_revision"], now=utc_now())
+    state = decide_plan(connection, plan, table_revision=get_counters(connection)["table_revision"])
+    return decide_rows(plan, request) if state.allowed else state
 
 
-def decide_apply(plan: sa.Row[tuple[object, ...]], request: ImportRequest, *, table_revision: int, now: datetime) -> Gate:
-    """May this plan be applied with these choices?"""
-    link = f"/Import?plan={plan.plan_id}"
-    if plan.state == PlanState.BUILDING:
-        return refuse(Reason.PLAN_NOT_READY, "The plan is still being made.", holder=plan.plan_id, link=link)
-    if plan.state == PlanState.FAILED:
-        return refuse(Reason.PLAN_FAILED, "The plan could not be made: its source could not be read.", holder=plan.plan_id, link=link)
-    if plan.state == PlanState.APPLIED:
-        return refuse(Reason.PLAN_APPLIED, "This plan has been applied already.", holder=plan.applied_by_job, link=link)
-    if plan.expires_at < now:
-        return refuse(Reason.PLAN_STALE, "The plan has expired. Preview the source again.", holder=plan.plan_id, link="/Import")
-    if plan.state == PlanState.STALE or plan.table_revision != table_revision:
-        moved = "The table has changed since this plan was made: another import was applied. Preview the source again."
-        return refuse(Reason.PLAN_STALE, moved, holder=plan.plan_id, link="/Import")
-    return _decide_rows(plan, request, link)
-
-
-def _decide_rows(plan: sa.Row[tuple[object, ...]], request: ImportRequest, link: str) -> Gate:
-    counts = plan.counts
-    invalid, removed = counts.get("invalid", 0), counts.get("removed", 0)
-    if invalid and request.policy is InvalidPolicy.ALL_OR_NOTHING:
-        text = f"{invalid:,} rows are invalid and you asked for all or nothing. Correct them, or choose to skip them."
-        return refuse(Reason.PLAN_HAS_INVALID_ROWS, text, holder=plan.plan_id, link=link)
-    approved = request.approve_removals
-    if approved is not None and approved < removed:
-        text = f"The plan removes {removed:,} entries and you approved {approved:,}. Type the number the plan shows."
-        return refuse(Reason.REMOVALS_NOT_APPROVED, text, holder=plan.plan_id, link=link)
-    changes = counts.get("new", 0) + counts.get("changed", 0)
-    if not changes and plan.held_removals and approved is None:
-        text = f"The plan only removes {removed:,} entries, which is held back. Type that number to approve the removals."
-        return refuse(Reason.REMOVALS_NOT_APPROVED, text, holder=plan.plan_id, link=link)
-    if not changes and not removed:
-        return refuse(Reason.NOTHING_TO_DO, "Nothing to do: the table already holds exactly this.", holder=plan.plan_id, link=link)
-    return OPEN
+def decide_ticks(connection: Connection, plan: sa.Row[tuple[object, ...]], seen: int | None, *, table_revision: int) -> Gate:
+    """May rows of this plan be ticked by somebody who saw the ticks of revision ``seen``?"""
+    for lock in list_locks(connection):
+        job = get_job(connection, lock.job_id)
+        if job and job.operation is Operation.IMPORT and job.arguments.get("plan_id") == plan.plan_id:
+            return _held(job, Operation.IMPORT, lock.since)
+    state = decide_plan(connection, plan, table_revision=table_revision)
+    return decide_seen(plan, seen) if state.allowed else state
 
 
 def decide_undo(job: Job | None, *, now: datetime) -> Gate:

@@ -129,9 +129,7 @@ class Inspections:
         served, target = self._generations.current(), self._generations.previous()
         with self._database.read() as connection:
             decision = _decide(connection, served, target, None)
-        return GoBackReading(
-            served=served.generation if served else None, previous=target.generation if target else None, gate=decision
-        )
+        return GoBackReading(served=served.generation if served else None, previous=target.generation if target else None, gate=decision)
 
     def go_back(self, request: GoBackRequest, *, actor: str, request_id: str) -> GoBackReading:
         """Serve an earlier generation again, at once; 409 when there is none, or something is about to publish another."""

@@ -13,17 +13,20 @@ from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.imports import FieldDifference, ImportRequest, Plan, PlanCounts, PlanRow, PreviewRequest, RowError
 from lib.contract.model import utc_now
 from lib.contract.operations import Started
-from lib.contract.states import Change, Operation, PlanState
+from lib.contract.plans import RowFilter, RuleCount
+from lib.contract.states import Change, Operation, PlanState, RowRule
 from lib.service import gate
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start, start_job
+from lib.service.plan_rows import find_plan
 from lib.service.storage import jobs as job_rows
 from lib.service.storage import plans as rows
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
+from lib.service.storage.plan_rows import count_plan_rows, list_plan_rows
 from lib.service.storage.settings import get_setting
 from lib.service.uploads import Uploads
 
@@ -67,7 +70,7 @@ def start_import(
 ) -> Started:
     """Apply exactly one plan. 404 unknown plan, 422 another mode than previewed, 409 with the gate's words."""
     with database.read() as connection:
-        plan = _found(rows.get_plan(connection, request.plan_id), request.plan_id)
+        plan = find_plan(rows.get_plan(connection, request.plan_id), request.plan_id)
     if request.mode is not None and request.mode != plan.mode:
         detail = f"The plan was made as {plan.mode}; preview again to {request.mode}."
         raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/mode", detail=detail)])
@@ -76,22 +79,25 @@ def start_import(
     return start_or_wait(database, queue, start, when_free=when_free)
 
 
-def get_plan(database: Database, plan_id: str, *, change: Change | None, limit: int, cursor: str | None) -> Plan:
+def get_plan(database: Database, plan_id: str, wanted: RowFilter, *, limit: int, cursor: str | None) -> Plan:
     """The plan with one page of its rows; 404 when there is none."""
     after = decode_cursor(cursor, int)[0] if cursor else 0
     with database.read() as connection:
-        plan = _found(rows.get_plan(connection, plan_id), plan_id)
+        plan = find_plan(rows.get_plan(connection, plan_id), plan_id)
         job = job_rows.get_job(connection, plan.job_id)
-        page = rows.list_plan_rows(connection, plan_id, change=change, after=after, limit=limit + 1) if limit else []
+        page = list_plan_rows(connection, plan_id, wanted, after=after, limit=limit + 1) if limit else []
+        matching = count_plan_rows(connection, plan_id, wanted) if limit and wanted != RowFilter() else None
         table_revision = get_counters(connection)["table_revision"]
         decision = gate.decide(connection, Operation.IMPORT, {"plan_id": plan_id})
     shown = page[:limit]
     values = dict(plan._mapping)
-    values["counts"] = PlanCounts(**plan.counts)
+    values["counts"], values["unticked"] = PlanCounts(**plan.counts), PlanCounts(**plan.unticked or {})
+    values["rules"] = [RuleCount(rule=RowRule(rule), rows=count) for rule, count in (plan.rules or {}).items()]
     values["state"] = _present_state(plan, table_revision)
     return Plan.model_validate(
         values
         | {
+            "matching": matching,
             "progress": job.progress if job and plan.state == PlanState.BUILDING else None,
             "gate": decision,
             "rows": [_row(row) for row in shown],
@@ -109,6 +115,8 @@ def _present_state(plan: sa.Row[Any], table_revision: int) -> PlanState:
 
 def _row(row: sa.Row[Any]) -> PlanRow:
     return PlanRow(
+        position=row.position,
+        ticked=row.ticked,
         row=row.row,
         change=Change(row.change),
         key=row.key,
@@ -116,9 +124,3 @@ def _row(row: sa.Row[Any]) -> PlanRow:
         differences=[FieldDifference.model_validate(value) for value in row.differences or []],
         errors=[RowError.model_validate(value) for value in row.errors or []],
     )
-
-
-def _found(plan: sa.Row[Any] | None, plan_id: str) -> sa.Row[Any]:
-    if plan is None:
-        raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {plan_id}.", action="It may have been removed by age: preview again.")
-    return plan

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import islice
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -16,28 +15,23 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from lib.contract.errors import ErrorCode
-from lib.contract.imports import ColumnMapping, FileSource, SheetColumns, Upload, UploadRequest
+from lib.contract.imports import FileSource, SheetColumns, Upload, UploadRequest
 from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.errors import ServiceError
-from lib.service.sheets.csv_file import CsvSheet
 from lib.service.sheets.opening import open_file
-from lib.service.sheets.packed_file import PackedSheet
 from lib.service.sheets.reading import UnreadableSheet
 from lib.service.storage import plans as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
+from lib.service.suggestions import suggest_columns
 
 MIB = 1 << 20
 WRITE_BYTES = 4 * MIB
 SAMPLE_RECORDS = 5
 #: How the names of files end that are inspected, not imported; they have a limit of their own.
 INDEX_FILES = (".faiss", ".switchyard.tar")
-#: column names that usually hold the key, in the order they are believed
-_KEY_NAMES = ("key", "id", "sku", "code", "ref", "name", "slug")
-#: and those that seldom are worth embedding, however long their cells are
-_FIELD_NAMES = re.compile(r"date|month|version|rank|owner|category|updated|created|state|tag|type|price|count|url|link", re.IGNORECASE)
 
 
 class Uploads:
@@ -94,26 +88,23 @@ class Uploads:
         path, name = self.path_of_complete(source.upload_id), self._row(source.upload_id).name
         try:
             with self._readers, open_file(path, source, name, guess=True) as sheet:
-                return self._read_head(sheet)
+                columns, tabs, read_as = sheet.header, list(sheet.tabs), sheet.read_as
+                records = islice(sheet.records(), SAMPLE_RECORDS) if columns else ()
+                sample = [(record.cells + [""] * len(columns))[: len(columns)] for record in records]
         except UnreadableSheet as error:
             raise ServiceError(ErrorCode.UNREADABLE_SOURCE, error.detail, action=error.action) from error
-
-    def _read_head(self, sheet: CsvSheet | PackedSheet) -> SheetColumns:
-        columns, tabs = sheet.header, list(sheet.tabs)
         if not columns:  # the tab has to be chosen first
-            return SheetColumns(columns=[], sample=[], read_as=sheet.read_as, tabs=tabs)
-        records = islice(sheet.records(), SAMPLE_RECORDS)
-        sample = [(record.cells + [""] * len(columns))[: len(columns)] for record in records]
-        suggested = self._last_mapping(columns) or suggest_mapping(columns, sample)
-        return SheetColumns(columns=columns, sample=sample, read_as=sheet.read_as, tabs=tabs, suggested=suggested)
-
-    def _last_mapping(self, columns: list[str]) -> ColumnMapping | None:
-        """What worked last time, if this sheet has the same columns."""
-        with self._database.read() as connection:
-            last = rows.last_applied_mapping(connection)
-        if last and {last["key"], *last["text"], *last["fields"]} <= set(columns):
-            return ColumnMapping.model_validate(last)
-        return None
+            return SheetColumns(columns=[], sample=[], read_as=read_as, tabs=tabs)
+        found = suggest_columns(self._database, source.model_dump(), name, columns, sample)
+        return SheetColumns(
+            columns=columns,
+            sample=sample,
+            read_as=read_as,
+            tabs=tabs,
+            suggested=found.mapping,
+            suggestions=found.columns,
+            missing=found.missing,
+        )
 
     def _row(self, upload_id: str) -> sa.Row[Any]:
         with self._database.read() as connection:
@@ -159,15 +150,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def suggest_mapping(columns: list[str], sample: list[list[str]]) -> ColumnMapping | None:
-    """A first guess people correct: a key by its name (else the first column), long or wordy columns as text, the rest as fields."""
-    if len(columns) < 2:
-        return None
-    lower = {name.lower(): name for name in reversed(columns)}
-    key = next((lower[name] for name in _KEY_NAMES if name in lower), columns[0])
-    rest = [name for name in columns if name != key]
-    length: Callable[[str], float] = lambda name: sum(len(cells[columns.index(name)]) for cells in sample) / max(1, len(sample))  # noqa: E731
-    text = [name for name in rest if length(name) >= 20 and not _FIELD_NAMES.search(name)] or [max(rest, key=length)]
-    return ColumnMapping(key=key, text=text, fields=[name for name in rest if name not in text])

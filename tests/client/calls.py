@@ -39,6 +39,7 @@ from lib.contract.inspections import (
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
+from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
 from lib.contract.settings import SettingReading, SettingsReading
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
@@ -141,12 +142,13 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         COLUMNS,
     ),
     "get_plan": (
-        lambda c: c.get_plan("p", Change.NEW, 5, "x"),
+        lambda c: c.get_plan("p", RowFilter(change=Change.NEW, ticked=False), 5, "x"),
         "GET",
         "/api/plans/p",
-        {"change": "new", "limit": "5", "cursor": "x"},
+        {"change": "new", "ticked": "false", "limit": "5", "cursor": "x"},
         PLAN,
     ),
+    "tick_rows": (lambda c: c.tick_rows("p", TickRequest(ticked=False, positions=[1])), "PUT", "/api/plans/p/ticks", {}, PLAN),
     "list_exports": (lambda c: c.list_exports(), "GET", "/api/exports", {}, ExportPage(items=[], taken_at=NOW)),
     "get_export_scope": (lambda c: c.get_export_scope(ExportFilter(text="a")), "POST", "/api/exports/scope", {}, SCOPE),
     "list_operations": (lambda c: c.list_operations(), "GET", "/api/operations", {}, OperationsReading(operations=[], taken_at=NOW)),

@@ -101,6 +101,12 @@ def test_the_audit_is_downloaded_as_it_is(client: Client, script: Script, tmp_pa
     assert path.read_bytes() == data
 
 
+def test_the_bad_rows_of_a_plan_are_kept_as_they_came_or_linked_to(client: Client, script: Script, tmp_path: Path) -> None:
+    script.on("GET", "/api/plans/p/bad-rows", body=b"row,key\r\n2,\r\n", headers={"Content-Type": "text/csv; charset=utf-8"})
+    assert client.download_bad_rows("p", tmp_path / "bad.csv").read_bytes() == b"row,key\r\n2,\r\n"
+    assert client.bad_rows_link("p", "t1") == "/api/plans/p/bad-rows?ticket=t1"
+
+
 def test_a_preview_returns_the_plan(client: Client, script: Script) -> None:
     script.on("POST", "/api/operations/import/preview", 202, {"plan_id": "p"})
     assert client.preview_import(PREVIEW) == "p"
@@ -136,7 +142,7 @@ def test_health_readiness_metrics_and_the_document(client: Client, script: Scrip
 
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
-    tried |= {"delete_golden_question"}
+    tried |= {"delete_golden_question", "download_bad_rows", "bad_rows_link"}
     tried |= {"download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}

@@ -19,11 +19,11 @@ from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upl
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
+from lib.contract.plans import RowFilter
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
 from lib.contract.snapshots import Snapshot, SnapshotPage
 from lib.contract.states import (
-    Change,
     Desired,
     FailureCause,
     Role,
@@ -120,11 +120,12 @@ class FakeClient(FakeOperations, FakeIndex, FakeLooking):
         self._act("preview_import", request)
         return PLAN_ID
 
-    def get_plan(self, plan_id: str, change: Change | None = None, limit: int = 50, cursor: str | None = None) -> Plan:
-        self._note("get_plan", plan_id, change, limit, cursor)
+    def get_plan(self, plan_id: str, wanted: RowFilter | None = None, limit: int = 50, cursor: str | None = None) -> Plan:
+        wanted = wanted or RowFilter()
+        self._note("get_plan", plan_id, wanted, limit, cursor)
         if plan_id != PLAN_ID:
             raise self._missing()
-        rows = [row for row in self.plan.rows if change is None or row.change is change]
+        rows = [row for row in self.plan.rows if wanted.change in {None, row.change}]
         return self.plan.model_copy(update={"rows": rows if limit else []})
 
     def list_exports(self) -> ExportPage:

@@ -68,7 +68,7 @@ def test_a_ready_plan_shows_counts_differences_and_errors(visit):
 
 def test_the_filter_of_the_link_asks_only_for_those_rows(visit):
     seen = visit("Import", "idle", plan=canned.PLAN_ID, change="Invalid")
-    assert [change for _, change, limit, _ in seen.asked("get_plan") if limit] == [Change.INVALID]
+    assert [wanted.change for _, wanted, limit, _ in seen.asked("get_plan") if limit] == [Change.INVALID]
     assert "Peter" not in seen.text
 
 

@@ -18,7 +18,8 @@ from starlette.testclient import TestClient
 from lib.service.app import MAX_BODY_BYTES
 from lib.service.config import Config
 from lib.service.storage.database import Database
-from lib.service.uploads import Uploads, suggest_mapping
+from lib.service.suggestions import guess_columns
+from lib.service.uploads import Uploads
 from tests.service.road import Road, csv_of
 
 
@@ -181,14 +182,41 @@ def test_columns_are_told_only_of_a_whole_readable_file(road: Road) -> None:
     assert answer.json()["action"]
 
 
-def test_what_worked_last_time_is_suggested_again(road: Road) -> None:
-    odd = {"key": "text", "text": ["key"], "fields": []}
+@pytest.mark.feature("I7")
+def test_a_source_is_mapped_as_it_was_last_time_and_another_one_is_not(road: Road) -> None:
+    odd = {"key": "text", "text": ["key"], "fields": ["owner"]}
     content = csv_of(("a", "b", "c"))
-    assert road.get(f"/api/uploads/{road.upload(content)}/columns")["suggested"]["key"] == "key"
-    road.import_sheet(content, odd)
-    assert road.get(f"/api/uploads/{road.upload(content)}/columns")["suggested"] == odd
-    other = csv_of(("a", "b"), header=("id", "words"))
-    assert road.get(f"/api/uploads/{road.upload(other)}/columns")["suggested"]["key"] == "id"
+    assert road.get(f"/api/uploads/{road.upload(content, 'Stock.csv')}/columns")["suggested"]["key"] == "key"
+    source = {"kind": "file", "upload_id": road.upload(content, "Stock.csv")}
+    plan_id = road.api.post("/api/operations/import/preview", json={"source": source, "mapping": odd}).json()["plan_id"]
+    road.works.perform_all()
+    road.apply(plan_id)
+    again = road.get(f"/api/uploads/{road.upload(content, 'stock.csv')}/columns")
+    assert (again["suggested"], again["missing"]) == (odd, [])
+    assert {each["column"]: (each["use"], each["confidence"]) for each in again["suggestions"]} == {
+        "key": ("text", "remembered"),
+        "text": ("key", "remembered"),
+        "owner": ("field", "remembered"),
+    }
+    assert road.get(f"/api/uploads/{road.upload(content, 'other.csv')}/columns")["suggested"]["key"] == "key"
+    fewer = road.get(f"/api/uploads/{road.upload(csv_of(('a', 'b'), header=('key', 'text')), 'stock.csv')}/columns")
+    assert (fewer["suggested"], fewer["missing"]) == ({"key": "text", "text": ["key"], "fields": []}, ["owner"])
+
+
+@pytest.mark.feature("I7")
+def test_a_guess_says_how_sure_it_is_and_why(road: Road) -> None:
+    words = "a text that is long enough to be worth finding by what it means"
+    content = csv_of(("1", words, "ann", "x"), ("2", words, "bob", "y"), header=("id", "advice", "owner", "size"))
+    columns = road.get(f"/api/uploads/{road.upload(content)}/columns")
+    assert [(each["column"], each["use"], each["confidence"]) for each in columns["suggestions"]] == [
+        ("id", "key", "sure"),
+        ("advice", "text", "sure"),
+        ("owner", "field", "sure"),
+        ("size", "field", "likely"),
+    ]
+    assert all(each["why"] for each in columns["suggestions"])
+    same = road.get(f"/api/uploads/{road.upload(csv_of(('1', words, ''), ('1', words, '')))}/columns")
+    assert (same["suggestions"][0]["confidence"], "the same" in same["suggestions"][0]["why"]) == ("guess", True)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +229,8 @@ def test_what_worked_last_time_is_suggested_again(road: Road) -> None:
     ],
 )
 def test_a_first_mapping_is_guessed_from_names_and_lengths(columns: list[str], cells: list[str], key: str, text: list[str]) -> None:
-    guess = suggest_mapping(columns, [cells])
+    guess = guess_columns(columns, [cells]).mapping
     assert guess is not None
     assert (guess.key, guess.text) == (key, text)
     assert {guess.key, *guess.text, *guess.fields} == set(columns)
-    assert suggest_mapping(["only"], []) is None
+    assert guess_columns(["only"], []).mapping is None

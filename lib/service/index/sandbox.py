@@ -59,9 +59,7 @@ def examine(
     vectors = np.frombuffer(base64.b64decode(said.pop("sample", "")), "<f4").reshape(-1, said["dimension"])
     answers = [[(int(ident), float(score)) for ident, score in row] for row in said.pop("answers", [])]
     ids = np.frombuffer(base64.b64decode(said.pop("ids", "")), "<i8").astype(np.int64)
-    return Examined(
-        dimension=said["dimension"], vectors=said["vectors"], facts=said, ids=ids, found=found, sample=vectors, answers=answers
-    )
+    return Examined(dimension=said["dimension"], vectors=said["vectors"], facts=said, ids=ids, found=found, sample=vectors, answers=answers)
 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any]:

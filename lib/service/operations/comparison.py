@@ -12,12 +12,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from lib.contract.imports import MAX_CELL_CHARACTERS, ColumnMapping, FieldDifference, RowError
-from lib.contract.states import Change
+from lib.contract.states import Change, RowRule
 from lib.service.sheets.cells import hash_content, hash_record, join_text
 from lib.service.sheets.reading import Record, too_long
 from lib.service.storage.entries import get_entries, hashes_by_key
 
 MAX_KEY_CHARACTERS = 500
+#: How much of a bad cell its error shows.
+MAX_SHOWN_CHARACTERS = 80
 
 
 @dataclass(slots=True)
@@ -73,13 +75,14 @@ class Comparison:
     """
 
     def __init__(self, *, header: list[str], mapping: ColumnMapping) -> None:
-        self._mapping, self._width = mapping, len(header)
+        self._mapping, self._names, self._width = mapping, header, len(header)
         at = {name: header.index(name) for name in (mapping.key, *mapping.text, *mapping.fields)}
         self._key_at = at[mapping.key]
         self._text_at = [(name, at[name]) for name in mapping.text]
         self._fields_at = [(name, at[name]) for name in mapping.fields]
         self._first_row_of: dict[int, int] = {}
         self.counts: Counter[str] = Counter()
+        self.rules: Counter[str] = Counter()
         self.records = 0
 
     def compare(self, connection: Connection, records: list[Record]) -> list[ComparedRow]:
@@ -124,28 +127,33 @@ class Comparison:
 
     def _find_errors(self, record: Record, key: str, text: str, first_row: int) -> list[RowError]:
         mapping, errors = self._mapping, []
+
+        def add(code: RowRule, column: str | None, value: str, rule: str, fix: str) -> None:
+            shown = (value if len(value) <= MAX_SHOWN_CHARACTERS else value[:MAX_SHOWN_CHARACTERS] + "…").replace("\x00", "␀")
+            errors.append(RowError(code=code, column=column, value=shown, rule=rule, fix=fix))
+
         if not key.strip():
-            errors.append(RowError(column=mapping.key, value=key, rule="The key is empty.", fix="Give the row a key no other row has."))
+            add(RowRule.KEY_EMPTY, mapping.key, key, "The key is empty.", "Give the row a key no other row has.")
         elif len(key) > MAX_KEY_CHARACTERS:
             rule = f"The key is longer than {MAX_KEY_CHARACTERS} characters."
-            errors.append(RowError(column=mapping.key, value=key[:80] + "…", rule=rule, fix="Choose a shorter key column."))
+            add(RowRule.KEY_TOO_LONG, mapping.key, key, rule, "Choose a shorter key column.")
         elif first_row != record.row:
             rule = f"The key stands in row {first_row:,} already."
-            errors.append(RowError(column=mapping.key, value=key, rule=rule, fix="Keys must differ: change or delete one of the rows."))
+            add(RowRule.KEY_TWICE, mapping.key, key, rule, "Keys must differ: change or delete one of the rows.")
         if not text:
-            column = ", ".join(mapping.text)
-            errors.append(RowError(column=column, value="", rule="There is no text to embed.", fix="Write something in this column."))
+            add(RowRule.TEXT_EMPTY, ", ".join(mapping.text), "", "There is no text to embed.", "Write something in this column.")
         if len(record.cells) > self._width and any(record.cells[self._width :]):
             extra = next(cell for cell in record.cells[self._width :] if cell)
             rule = f"The row has {len(record.cells)} cells, the header {self._width}."
-            fix = "Look for a delimiter inside a cell that lacks quotation marks."
-            errors.append(RowError(column=None, value=extra[:80], rule=rule, fix=fix))
-        for cell in record.cells:
+            add(RowRule.TOO_MANY_CELLS, None, extra, rule, "Look for a delimiter inside a cell that lacks quotation marks.")
+        for place, cell in enumerate(record.cells):
+            column = self._names[place] if place < self._width else None
             if too_long(cell):
                 rule = f"A cell holds {len(cell):,} characters; the limit is {MAX_CELL_CHARACTERS:,}."
-                errors.append(RowError(column=None, value=cell[:80] + "…", rule=rule, fix="Shorten the cell or split the row."))
+                add(RowRule.CELL_TOO_LONG, column, cell, rule, "Shorten the cell or split the row.")
             elif "\x00" in cell:
-                errors.append(RowError(column=None, value=cell[:80].replace("\x00", "␀"), rule="A cell holds a NUL.", fix="Remove it."))
+                add(RowRule.NUL, column, cell, "A cell holds a NUL.", "Remove it.")
+        self.rules.update({error.code for error in errors if error.code})
         return errors
 
 

@@ -19,6 +19,7 @@ from lib.service.sheets.opening import open_sheet
 from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
 from lib.service.storage import changes, entries, plans
 from lib.service.storage.counters import get_counters
+from lib.service.storage.mappings import remember_mapping, source_key
 
 #: Records compared and plan rows written at once; whichever comes first.
 BATCH_ROWS, BATCH_CHARACTERS = 5000, 4_000_000
@@ -131,6 +132,8 @@ def _finish_plan(context: JobContext, plan_id: str, sheet: Sheet, comparison: Co
             state=PlanState.READY,
             counts=counts.model_dump(),
             to_embed=to_embed,
+            fingerprint=fingerprint,
+            rules=dict(comparison.rules),
             held_removals=hold_removals(counts.removed, counters["entries"]),
             table_revision=counters["table_revision"],
             source_sha256=source_sha256,
@@ -150,7 +153,7 @@ def apply_import(context: JobContext) -> dict[str, Any]:
 def _removes_entries(context: JobContext, plan_id: str) -> bool:
     with context.database.read() as connection:
         plan = plans.get_plan(connection, plan_id)
-    return plan is not None and plan.counts.get(Change.REMOVED, 0) > 0
+    return plan is not None and plan.counts.get(Change.REMOVED, 0) > (plan.unticked or {}).get(Change.REMOVED, 0)
 
 
 def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
@@ -171,7 +174,9 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
 
 
 def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
-    context.tell("applying", 0, sum(plan.counts.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED)))
+    left_out = plan.unticked or {}
+    touched = sum(plan.counts.get(change, 0) - left_out.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED))
+    context.tell("applying", 0, touched)
     with context.write() as connection:
         if get_counters(connection)["table_revision"] != plan.table_revision:
             raise OperationFailed(JobFailure.PLAN_STALE, "The table has changed since this plan was made.", "Preview the source again.")
@@ -186,11 +191,21 @@ def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
         )
         did = asdict(applied)
         plans.update_plan(connection, plan.plan_id, state=PlanState.APPLIED, applied_by_job=context.job.job_id, applied=did)
+        remember_mapping(
+            connection,
+            source_key(plan.source, plan.source_name),
+            mapping=plan.mapping,
+            source=plan.source,
+            actor=context.job.requested_by,
+            now=utc_now(),
+        )
     return did
 
 
 def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:
-    left_alone = {change: plan.counts.get(change, 0) for change in ("unchanged", "invalid")}
+    left_alone = {change: plan.counts.get(change, 0) for change in ("unchanged", "invalid")} | {
+        "unticked": sum((plan.unticked or {}).values())
+    }
     return {"plan_id": plan.plan_id, "source_name": plan.source_name, **left_alone, **applied}
 
 

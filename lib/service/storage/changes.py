@@ -40,28 +40,28 @@ class Undone:
 
 
 # Removals that were held and not approved stay in the table: with_removals is 0 then.
-_REMOVED = "SELECT entry_id FROM plan_rows WHERE plan_id = :plan_id AND change = 'removed' AND :with_removals = 1"
+_REMOVED = "SELECT entry_id FROM plan_rows WHERE plan_id = :plan_id AND change = 'removed' AND ticked AND :with_removals = 1"
 
 _REMEMBER_BEFORE = f"""
 INSERT INTO import_changes (job_id, entry_id, key, change, after_hash, text, texts, fields, content_hash, record_hash, created_at)
 SELECT :job_id, e.entry_id, e.key, p.change, p.record_hash, e.text, e.texts, e.fields, e.content_hash, e.record_hash, e.created_at
 FROM plan_rows p JOIN entries e ON e.entry_id = p.entry_id
-WHERE p.plan_id = :plan_id AND (p.change = 'changed' OR p.entry_id IN ({_REMOVED}))
+WHERE p.plan_id = :plan_id AND p.ticked AND (p.change = 'changed' OR p.entry_id IN ({_REMOVED}))
 """  # noqa: S608 - constants
 _INSERT_NEW = """
 INSERT INTO entries (key, text, texts, fields, content_hash, record_hash, import_id, created_at, updated_at)
 SELECT key, text, texts, fields, content_hash, record_hash, :job_id, :now, :now
-FROM plan_rows WHERE plan_id = :plan_id AND change = 'new' ORDER BY position
+FROM plan_rows WHERE plan_id = :plan_id AND change = 'new' AND ticked ORDER BY position
 """
 _UPDATE_CHANGED = """
 UPDATE entries SET text = p.text, texts = p.texts, fields = p.fields, content_hash = p.content_hash,
   record_hash = p.record_hash, import_id = :job_id, updated_at = :now
-FROM plan_rows p WHERE p.plan_id = :plan_id AND p.change = 'changed' AND p.entry_id = entries.entry_id
+FROM plan_rows p WHERE p.plan_id = :plan_id AND p.change = 'changed' AND p.ticked AND p.entry_id = entries.entry_id
 """
 _REMEMBER_NEW = """
 INSERT INTO import_changes (job_id, entry_id, key, change, after_hash)
 SELECT :job_id, e.entry_id, e.key, 'new', e.record_hash FROM plan_rows p JOIN entries e ON e.key = p.key
-WHERE p.plan_id = :plan_id AND p.change = 'new'
+WHERE p.plan_id = :plan_id AND p.change = 'new' AND p.ticked
 """
 
 
@@ -128,6 +128,25 @@ def list_undo_rows(connection: Connection, import_job_id: str, *, outcome: UndoO
     statement = f"SELECT * FROM ({_OUTCOMES}) d WHERE entry_id > :after{wanted} ORDER BY entry_id LIMIT :limit"  # noqa: S608
     values = {"import_job_id": import_job_id, "outcome": outcome, "after": after, "limit": limit}
     return list(connection.execute(sa.text(statement), values).all())
+
+
+#: What imports and undos that were not over at that moment have written or removed.
+_MOVED = """
+SELECT key FROM (
+  SELECT e.key FROM entries e JOIN jobs j ON e.import_id = j.job_id
+  WHERE j.operation IN ('import', 'undo') AND (j.finished_at IS NULL OR j.finished_at >= :since)
+  UNION ALL
+  SELECT c.key FROM import_changes c JOIN jobs j ON c.job_id = j.job_id
+  WHERE c.change = 'removed' AND j.operation = 'import' AND (j.finished_at IS NULL OR j.finished_at >= :since)
+) m
+"""
+
+
+def list_moved_keys(connection: Connection, *, since: datetime, limit: int) -> tuple[int, list[str]]:
+    """How many entries imports and undos have touched since, and some of their keys."""
+    values = {"since": since.timestamp(), "limit": limit}
+    count = int(connection.execute(sa.text(f"SELECT COUNT(*) FROM ({_MOVED}) n"), values).scalar_one())  # noqa: S608 - a constant
+    return count, list(connection.execute(sa.text(f"{_MOVED} ORDER BY key LIMIT :limit"), values).scalars())
 
 
 def forget_changes_before(connection: Connection, before: datetime) -> None:

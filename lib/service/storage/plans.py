@@ -65,16 +65,6 @@ def add_plan_rows(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> No
     connection.exec_driver_sql(f"INSERT INTO plan_rows ({columns}) VALUES ({marks})", list(rows))  # noqa: S608 - constants
 
 
-def list_plan_rows(connection: Connection, plan_id: str, *, change: str | None, after: int, limit: int) -> list[sa.Row[Any]]:
-    """Rows of a plan in the order of the sheet, after the position ``after``."""
-    query = (
-        sa.select(plan_rows).where(plan_rows.c.plan_id == plan_id, plan_rows.c.position > after).order_by(plan_rows.c.position).limit(limit)
-    )
-    if change:
-        query = query.where(plan_rows.c.change == change)
-    return list(connection.execute(query).all())
-
-
 _TO_EMBED = """
 SELECT COUNT(*) FROM plan_rows p
 LEFT JOIN vectors v ON v.content_hash = p.content_hash AND v.fingerprint = :fingerprint

@@ -6,7 +6,7 @@ Those of work stand in ``work``, those by which an index is judged in ``quality`
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 from sqlalchemy.types import BigInteger
 
 from lib.service.storage.access import checks, credentials
@@ -36,6 +36,7 @@ __all__ = [
     "job_log",
     "jobs",
     "locks",
+    "mappings",
     "metadata",
     "moments",
     "plan_rows",
@@ -93,6 +94,10 @@ plans = Table(
     Column("counts", Json, nullable=False),
     Column("to_embed", Integer),
     Column("held_removals", Integer, nullable=False, default=0),
+    Column("rules", Json),  # {rule: how many rows break it}
+    Column("unticked", Json),  # {change: how many rows of it a person has unticked}
+    Column("ticks_revision", Integer, nullable=False, server_default="0"),
+    Column("fingerprint", String(32)),  # of the model for which ``to_embed`` was counted
     Column("table_revision", BigInteger),
     Column("error", Json),
     Column("read_as", Json),  # contract.imports.ReadAs
@@ -101,6 +106,17 @@ plans = Table(
     Column("expires_at", Instant, nullable=False),
     Column("applied_by_job", String(32)),
     Column("applied", Json),  # what applying it did, written in the same transaction
+)
+
+# How a source was mapped and read when it was last imported, by what it is called.
+mappings = Table(
+    "mappings",
+    metadata,
+    Column("source_key", Text, primary_key=True),
+    Column("mapping", Json, nullable=False),
+    Column("source", Json, nullable=False),
+    Column("used_by", Text, nullable=False),
+    Column("used_at", Instant, nullable=False),
 )
 
 plan_rows = Table(
@@ -119,6 +135,7 @@ plan_rows = Table(
     Column("entry_id", BigId),
     Column("differences", Json),
     Column("errors", Json),
+    Column("ticked", Boolean, nullable=False, server_default=sa.true()),
     Index(None, "plan_id", "change", "position"),
 )
 

@@ -10,6 +10,7 @@ from lib.client.errors import ClientError
 from lib.contract.imports import (
     Plan,
 )
+from lib.contract.plans import RowFilter
 from lib.contract.states import Change, InvalidPolicy, PlanState
 from lib.ui.format import format_until
 from lib.ui.frames.applying import show_apply
@@ -35,7 +36,10 @@ def show_plan() -> None:
     change = _chosen_change()
     cursors: list[str | None] = st.session_state.setdefault(f"plan_cursors_{plan_id}_{change}", [None])
     try:
-        plan = last_known(f"plan_{plan_id}_{change}_{cursors[-1]}", lambda: get_client().get_plan(plan_id, change, PLAN_ROWS, cursors[-1]))
+        plan = last_known(
+            f"plan_{plan_id}_{change}_{cursors[-1]}",
+            lambda: get_client().get_plan(plan_id, RowFilter(change=change), PLAN_ROWS, cursors[-1]),
+        )
     except ClientError as error:
         show_trouble(describe_error(error, "This plan cannot be shown"))
         return

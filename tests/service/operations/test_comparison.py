@@ -79,8 +79,8 @@ def test_spare_cells_count_only_if_they_hold_something() -> None:
         (["k" * (MAX_KEY_CHARACTERS + 1), "t", "x", "o"], "id", "The key is longer than 500 characters."),
         (["a", "", " ", "o"], "title, advice", "There is no text to embed."),
         (["a", "t", "x", "o", "p"], None, "The row has 5 cells, the header 4."),
-        (["a", "t", "x" * 50_001, "o"], None, "A cell holds 50,001 characters; the limit is 50,000."),
-        (["a", "t", "x\x00y", "o"], None, "A cell holds a NUL."),
+        (["a", "t", "x" * 50_001, "o"], "advice", "A cell holds 50,001 characters; the limit is 50,000."),
+        (["a", "t", "x\x00y", "o"], "advice", "A cell holds a NUL."),
     ],
 )
 def test_each_rule_names_column_value_and_what_to_do(cells: list[str], column: str | None, rule: str) -> None:

@@ -70,7 +70,7 @@ def test_every_error_of_every_row_is_found_in_one_pass(road: Road) -> None:
         4: [("key", "The key stands in row 2 already.")],
         5: [("text", "There is no text to embed.")],
         6: [(None, "The row has 4 cells, the header 3.")],
-        7: [(None, "A cell holds 50,001 characters; the limit is 50,000.")],
+        7: [("text", "A cell holds 50,001 characters; the limit is 50,000.")],
     }
     assert all(error["fix"] for row in plan["rows"] for error in row["errors"])
 
