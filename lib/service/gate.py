@@ -22,14 +22,14 @@ from lib.contract.operations import Gate, Reason
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
 from lib.contract.states import Desired, EmbedderKind, JobState, Operation, Verdict
 from lib.contract.workers import Worker
+from lib.service import plan_gate
 from lib.service.errors import ServiceError
-from lib.service.plan_gate import OPEN as OPEN
-from lib.service.plan_gate import decide_plan, decide_rows, decide_seen
-from lib.service.plan_gate import refuse as refuse
 from lib.service.storage.counters import get_counters
 from lib.service.storage.jobs import get_job, list_locks
 from lib.service.storage.plans import get_plan
 from lib.service.storage.settings import get_setting
+
+OPEN, refuse = plan_gate.OPEN, plan_gate.refuse
 
 #: How long an import can be taken back.
 UNDO_FOR = timedelta(days=30)
@@ -133,8 +133,8 @@ def _decide_import(connection: Connection, request: ImportRequest) -> Gate:
     if plan is None:
         action = "It may have been removed by age: preview again."
         raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {request.plan_id}.", action=action)
-    state = decide_plan(connection, plan, table_revision=get_counters(connection)["table_revision"])
-    return decide_rows(plan, request) if state.allowed else state
+    state = plan_gate.decide_plan(connection, plan, table_revision=get_counters(connection)["table_revision"])
+    return plan_gate.decide_rows(plan, request) if state.allowed else state
 
 
 def decide_ticks(connection: Connection, plan: sa.Row[tuple[object, ...]], seen: int | None, *, table_revision: int) -> Gate:
@@ -143,8 +143,8 @@ def decide_ticks(connection: Connection, plan: sa.Row[tuple[object, ...]], seen:
         job = get_job(connection, lock.job_id)
         if job and job.operation is Operation.IMPORT and job.arguments.get("plan_id") == plan.plan_id:
             return _held(job, Operation.IMPORT, lock.since)
-    state = decide_plan(connection, plan, table_revision=table_revision)
-    return decide_seen(plan, seen) if state.allowed else state
+    state = plan_gate.decide_plan(connection, plan, table_revision=table_revision)
+    return plan_gate.decide_seen(plan, seen) if state.allowed else state
 
 
 def decide_undo(job: Job | None, *, now: datetime) -> Gate:

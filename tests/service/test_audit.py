@@ -74,10 +74,15 @@ def preview(road: Road) -> httpx2.Response:
     return road.api.post("/api/operations/import/preview", json={"source": source, "mapping": {"key": "key", "text": ["text"]}})
 
 
+def tick(road: Road) -> httpx2.Response:
+    return road.api.put(f"/api/plans/{ids_of(road)['plan']}/ticks", json={"ticked": False, "matching": {"change": "removed"}})
+
+
 #: operation id → (a call that is accepted, the action it leaves); in this order.
 ACTIONS: dict[str, tuple[Call, str]] = {
     "create_upload": (post("/api/uploads", name="a.csv", size_bytes=3), "create_upload"),
     "preview_import": (preview, "start_preview"),
+    "tick_rows": (tick, "tick_rows"),
     "start_import": (post("/api/operations/import", plan_id="{plan}"), "start_import"),
     "cancel_job": (post("/api/jobs/{queued}/cancel"), "cancel_job"),
     "start_export": (post("/api/operations/export"), "start_export"),
@@ -118,7 +123,7 @@ def make_ready(road: Road, route: str) -> None:
     """What must have happened before this route can do something."""
     if route not in {"cancel_job", "cancel_intention"}:
         road.works.perform_all()
-    if route == "start_import":
+    if route in {"tick_rows", "start_import"}:
         road.preview(sheet(1, text="new {}"))
     if route == "cancel_intention":
         road.start("export")
