@@ -67,6 +67,12 @@ class Road:
         plan: dict[str, Any] = self.get(f"/api/plans/{plan_id}", **query)
         return plan
 
+    def tick(self, plan_id: str, *, ticked: bool = False, **which: Any) -> httpx2.Response:
+        """Tick or untick rows of a plan; all of them unless ``positions`` or ``matching`` say which."""
+        return self.api.put(
+            f"/api/plans/{plan_id}/ticks", json={"ticked": ticked, **({} if "positions" in which else {"matching": {}}), **which}
+        )
+
     def post_import(self, plan_id: str, *, key: str | None = None, **choices: Any) -> httpx2.Response:
         headers = {"Idempotency-Key": key} if key else {}
         return self.api.post("/api/operations/import", json={"plan_id": plan_id, **choices}, headers=headers)

@@ -19,10 +19,6 @@ from tests.service.road import MAPPING, Road, csv_of, sheet
 BAD = csv_of(("", "no key", "ann"), ("a", "", "ann"), ("", "", "ann"), ("b", "fine", "=1+1"), ("c", "fine", "bob"), ("d", "fine", "bob"))
 
 
-def tick(road: Road, plan: dict[str, Any], *, ticked: bool = False, **which: Any) -> Any:
-    return road.api.put(f"/api/plans/{plan['plan_id']}/ticks", json={"ticked": ticked, **which})
-
-
 def position_of(road: Road, plan: dict[str, Any], key: str) -> int:
     rows = road.plan(plan["plan_id"], limit=200)["rows"]
     return next(row["position"] for row in rows if row["key"] == key)
@@ -50,7 +46,7 @@ def test_an_unticked_row_is_not_touched_and_every_other_is(road: Road, database:
     assert plan["counts"] | {"unchanged": 0} == {"new": 2, "changed": 2, "unchanged": 0, "removed": 2, "invalid": 0}
     left_alone = rows_of(database, "k1", "k3")
     for key in ("k1", "k3", "k5"):
-        answer = tick(road, plan, positions=[position_of(road, plan, key)])
+        answer = road.tick(plan["plan_id"], positions=[position_of(road, plan, key)])
         assert answer.status_code == 200, answer.text
     head = answer.json()
     assert head["unticked"] == {"new": 1, "changed": 1, "unchanged": 0, "removed": 1, "invalid": 0}
@@ -65,11 +61,11 @@ def test_an_unticked_row_is_not_touched_and_every_other_is(road: Road, database:
 def test_whoever_opens_the_link_sees_the_ticks_and_every_change_of_them_is_on_record(road: Road) -> None:
     road.import_sheet(sheet(1, 2))
     plan = road.preview(sheet(1, 2, 3, text="other {}"))
-    tick(road, plan, matching={"change": "changed"})
+    road.tick(plan["plan_id"], matching={"change": "changed"})
     seen = {row["key"]: row["ticked"] for row in road.plan(plan["plan_id"])["rows"]}
     assert seen == {"k1": False, "k2": False, "k3": True}
     assert [row["key"] for row in road.plan(plan["plan_id"], ticked=False)["rows"]] == ["k1", "k2"]
-    tick(road, plan, ticked=True, matching={"text": "other 2"})
+    road.tick(plan["plan_id"], ticked=True, matching={"text": "other 2"})
     assert road.plan(plan["plan_id"])["unticked"]["changed"] == 1
     traces = road.get("/api/audit", object_id=plan["plan_id"])["items"]
     assert [(each["action"], each["after"]["ticked"], each["after"]["rows"]) for each in traces[:2]] == [
@@ -81,9 +77,9 @@ def test_whoever_opens_the_link_sees_the_ticks_and_every_change_of_them_is_on_re
 @pytest.mark.feature("M1")
 def test_ticks_somebody_else_changed_are_refused_on_both_sides(road: Road, contents: Callable[..., dict[str, str]]) -> None:
     plan = road.preview(sheet(1, 2))
-    tick(road, plan, positions=[1])
+    road.tick(plan["plan_id"], positions=[1])
     before = contents("audit")
-    late = tick(road, plan, positions=[2], ticks_revision=0)
+    late = road.tick(plan["plan_id"], positions=[2], ticks_revision=0)
     assert (late.status_code, late.json()["gate"]["reason_code"]) == (409, "changed_since_shown")
     apply = road.post_import(plan["plan_id"], ticks_revision=0)
     assert (apply.status_code, apply.json()["gate"]["reason_code"]) == (409, "changed_since_shown")
@@ -95,21 +91,22 @@ def test_ticks_cannot_change_under_an_import_nor_after_it(road: Road) -> None:
     real, answers = road.works.operations[Operation.IMPORT], []
 
     def tick_first(context: JobContext) -> dict[str, object]:
-        answers.append(tick(road, plan, positions=[1]).json()["gate"]["reason_code"])
+        answers.append(road.tick(plan["plan_id"], positions=[1]).json()["gate"]["reason_code"])
         return real(context)
 
     road.works.operations[Operation.IMPORT] = tick_first
     assert road.apply(plan["plan_id"])["result"]["new"] == 2
-    answers.append(tick(road, plan, positions=[1]).json()["gate"]["reason_code"])
+    answers.append(road.tick(plan["plan_id"], positions=[1]).json()["gate"]["reason_code"])
     assert answers == ["operation_running", "plan_applied"]
 
 
 def test_a_plan_with_nothing_ticked_has_nothing_to_do(road: Road) -> None:
     plan = road.preview(sheet(1, 2))
-    tick(road, plan, matching={})
+    road.tick(plan["plan_id"], matching={})
     refused = road.post_import(plan["plan_id"]).json()
     assert (refused["gate"]["reason_code"], "unticked" in refused["detail"]) == ("nothing_to_do", True)
-    assert tick(road, plan).status_code == 422
+    unsaid = road.api.put(f"/api/plans/{plan['plan_id']}/ticks", json={"ticked": False})
+    assert unsaid.status_code == 422, "which rows has to be said"
 
 
 @pytest.mark.feature("I4")
@@ -118,9 +115,9 @@ def test_the_guard_counts_only_removals_that_are_ticked(road: Road) -> None:
     plan = road.preview(sheet(*range(20, 40), 41), mode="mirror")
     assert plan["held_removals"] == 20
     positions = [row["position"] for row in road.plan(plan["plan_id"], change="removed")["rows"]]
-    assert tick(road, plan, positions=positions[:5]).json()["held_removals"] == 15
+    assert road.tick(plan["plan_id"], positions=positions[:5]).json()["held_removals"] == 15
     assert road.post_import(plan["plan_id"], approve_removals=14).json()["gate"]["reason_code"] == "removals_not_approved"
-    assert tick(road, plan, positions=positions[5:10]).json()["held_removals"] == 0, "ten are no longer many"
+    assert road.tick(plan["plan_id"], positions=positions[5:10]).json()["held_removals"] == 0, "ten are no longer many"
     assert road.apply(plan["plan_id"])["result"]["removed"] == 10
 
 

@@ -103,13 +103,6 @@ def apply_with(content: str, mode: str = "merge", **choices: Any) -> Callable[[R
     return lambda road: (road.post_import(road.preview(content, mode=mode)["plan_id"], **choices), None)
 
 
-def tick_late(road: Road) -> Provoked:
-    """With ticks that are not those the plan has."""
-    plan_id = road.preview(sheet(1, text="late {}"))["plan_id"]
-    body = {"ticked": False, "matching": {}, "ticks_revision": 7}
-    return road.api.put(f"/api/plans/{plan_id}/ticks", json=body), None
-
-
 def last_import(road: Road) -> str:
     job_id: str = road.get("/api/jobs", operation="import", state="succeeded")["items"][0]["job_id"]
     return job_id
@@ -220,7 +213,7 @@ WITH_A_TABLE = [
     Case("start_import", Reason.PLAN_APPLIED, of_plan(sheet(2, text="once {}"), spoil=Road.apply)),
     Case("start_import", Reason.PLAN_HAS_INVALID_ROWS, apply_with(INVALID, policy="all_or_nothing")),
     Case("start_import", Reason.ROWS_UNFIT, of_plan(csv_of(("", "no key", "ann"), ("", "none either", "ann")))),
-    Case("tick_rows", Reason.CHANGED_SINCE_SHOWN, tick_late),
+    Case("tick_rows", Reason.CHANGED_SINCE_SHOWN, lambda road: (road.tick(road.preview(sheet(1))["plan_id"], ticks_revision=7), None)),
     Case("start_import", Reason.REMOVALS_NOT_APPROVED, apply_with(sheet(19, text="new {}"), mode="mirror", approve_removals=3)),
     Case("start_import", Reason.REMOVALS_NOT_APPROVED, of_plan(sheet(18, 19), mode="mirror")),
     Case("start_import", Reason.NOTHING_TO_DO, of_plan(sheet(18, 19))),
