@@ -125,7 +125,7 @@ NOT_YET: frozenset[str] = frozenset(
         *("E2", "E3"),
         *("W4", "W5"),
         "Q5",
-        *("N1", "N6"),
+        "N1",
         "S4",
     }
 )

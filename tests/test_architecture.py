@@ -50,6 +50,7 @@ SERVICE_ORDER = [
     "undo",
     "plans",
     "inspections",
+    "drift",
     "plan_rows",
     "intentions",
     "snapshots",

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+from lib.client.errors import Unexpected
+from lib.client.operations import LIMIT
 from lib.client.paths import path_of
 from lib.client.transport import Call, Transport
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest
+from lib.contract.health import DriftPage, HealthReading
 from lib.contract.index import IndexReading, SearchRequest, SearchResult
+from lib.contract.operations import EmptyRequest, Started
+from lib.contract.states import DriftKind
 
 
 class IndexClient:
@@ -40,3 +47,18 @@ class IndexClient:
     def compare_golden_runs(self, before: str | None = None, after: str | None = None) -> GoldenComparison:
         """Which answers changed between two runs; the newest two unless named."""
         return self.transport.get(GoldenComparison, "/api/golden/comparison", {"before": before, "after": after})
+
+    def start_check(self, idempotency_key: str | None = None) -> str:
+        """Compare table and index, and look at the vectors; the job's id."""
+        started = self.transport.post(Started, "/api/index/check", EmptyRequest(), idempotency_key or uuid4().hex)
+        if started.job_id is None:
+            raise Unexpected("a started check without its job")
+        return started.job_id
+
+    def get_check(self) -> HealthReading:
+        """What the newest check found, and what a repair would do about it."""
+        return self.transport.get(HealthReading, "/api/index/check")
+
+    def list_drift(self, kind: DriftKind, limit: int = LIMIT, cursor: str | None = None) -> DriftPage:
+        """The rows behind one number of the newest check."""
+        return self.transport.get(DriftPage, "/api/index/drift", {"kind": kind, "limit": limit, "cursor": cursor})

@@ -9,6 +9,7 @@ from lib.client.errors import Unexpected
 from lib.client.paths import path_of
 from lib.client.transport import Transport
 from lib.contract.exports import ExportRequest
+from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, UndoReport
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Request
@@ -43,6 +44,10 @@ class OperationsClient:
     def start_rebuild(self, idempotency_key: str | None = None) -> str:
         """Build a full new generation of the index; the job's id."""
         return self._start("rebuild", EmptyRequest(), idempotency_key)
+
+    def start_repair(self, check_id: str, idempotency_key: str | None = None) -> str:
+        """Repair what one check found; the job's id."""
+        return self._start("repair", RepairRequest(check_id=check_id), idempotency_key)
 
     def list_jobs(
         self,

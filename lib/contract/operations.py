@@ -48,6 +48,8 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.SNAPSHOT: 30 * 60,
     Operation.INSPECT: 30 * 60,
     Operation.RESTORE: 30 * 60,
+    Operation.CHECK: 30 * 60,
+    Operation.REPAIR: 60 * 60,
 }
 
 

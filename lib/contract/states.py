@@ -17,6 +17,8 @@ class Operation(StrEnum):
     SNAPSHOT = "snapshot"  #: save a copy of the served generation
     INSPECT = "inspect"  #: read a snapshot or a file from outside safely, and compare it with what is served; changes nothing
     RESTORE = "restore"  #: serve what was inspected as the next generation
+    CHECK = "check"  #: compare table and index, and look at the vectors; changes nothing
+    REPAIR = "repair"  #: make table and index agree again, where a check found that they do not
 
 
 class JobState(StrEnum):
@@ -183,6 +185,17 @@ class Verdict(StrEnum):
     WORSE = "worse"  #: it may be served, but would answer worse
     STRANGE = "strange"  #: it can be read and searched here, but not be served
     REFUSED = "refused"  #: it is not a file that is read here
+
+
+class DriftKind(StrEnum):
+    """How table and index can disagree about one row. A row that waits in the queue is on its way, and no drift."""
+
+    MISSING_VECTOR = "missing_vector"  #: an entry without a vector, and nothing in the queue to make one
+    STALE = "stale"  #: the vector is of an older text
+    WRONG_MODEL = "wrong_model"  #: the vector is of another model than the served generation's
+    UNINDEXED = "unindexed"  #: it has its vector, the index says it took it up, and does not hold it
+    ORPHANED = "orphaned"  #: the index holds a vector of no entry
+    DUPLICATED = "duplicated"  #: the index holds more than one vector under one id
 
 
 class IntentionState(StrEnum):

@@ -36,6 +36,8 @@ QUEUE_OF: dict[Operation, str] = {
     Operation.SNAPSHOT: INDEX_QUEUE,
     Operation.INSPECT: TABLE_QUEUE,  # reads only, and may take its time: no refresh has to wait for it
     Operation.RESTORE: INDEX_QUEUE,
+    Operation.CHECK: TABLE_QUEUE,  # it only reads: a long one must not keep the index from being refreshed
+    Operation.REPAIR: INDEX_QUEUE,
 }
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
-from lib.contract.golden import GoldenQuestion
+from lib.contract.health import IndexCheck
 from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
@@ -25,6 +25,7 @@ from lib.contract.workers import Worker
 from lib.service import plan_gate
 from lib.service.errors import ServiceError
 from lib.service.storage.counters import get_counters
+from lib.service.storage.drift import latest_check
 from lib.service.storage.jobs import get_job, list_locks
 from lib.service.storage.plans import get_plan
 from lib.service.storage.settings import get_setting
@@ -33,6 +34,9 @@ OPEN, refuse = plan_gate.OPEN, plan_gate.refuse
 
 #: How long an import can be taken back.
 UNDO_FOR = timedelta(days=30)
+
+#: Parts of the Index page, as its links name them.
+GOLDEN_TAB, HEALTH_TAB = "Golden questions", "Health"
 
 #: operation → the operations that must not be running when it starts
 CONFLICTS: dict[Operation, frozenset[Operation]] = {
@@ -47,19 +51,14 @@ CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.INSPECT: frozenset({Operation.INSPECT}),  # one strange file at a time
     # What it restores is brought in line with the table: neither may move meanwhile. A refresh it waits for, as a rebuild does.
     Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.IMPORT, Operation.UNDO}),
+    Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
+    Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR}),
 }
 
 #: operation → the console page that shows it
-PAGES: dict[Operation, str] = {
-    Operation.PREVIEW: "/Import",
-    Operation.IMPORT: "/Import",
+PAGES: dict[Operation, str] = dict.fromkeys(Operation, "/Index") | {
+    **dict.fromkeys((Operation.PREVIEW, Operation.IMPORT, Operation.UNDO), "/Import"),
     Operation.EXPORT: "/Export",
-    Operation.REFRESH: "/Index",
-    Operation.REBUILD: "/Index",
-    Operation.UNDO: "/Import",
-    Operation.SNAPSHOT: "/Index",
-    Operation.INSPECT: "/Index",
-    Operation.RESTORE: "/Index",
 }
 
 _NOUN = {
@@ -72,6 +71,8 @@ _NOUN = {
     Operation.SNAPSHOT: "A snapshot",
     Operation.INSPECT: "An inspection",
     Operation.RESTORE: "A restore",
+    Operation.CHECK: "A check of the index",
+    Operation.REPAIR: "A repair of the index",
 }
 
 
@@ -85,8 +86,11 @@ def decide(connection: Connection, operation: Operation, arguments: Mapping[str,
         if Operation(lock.operation) in conflicts:
             return _held(get_job(connection, lock.job_id), Operation(lock.operation), lock.since)
     general = _nothing_to_work_on(connection, operation)
-    if not general.allowed or arguments is None:
-        return general
+    return general if not general.allowed or arguments is None else _decide_this(connection, operation, arguments)
+
+
+def _decide_this(connection: Connection, operation: Operation, arguments: Mapping[str, Any]) -> Gate:
+    """What this very start is about may stand in its own way."""
     if operation is Operation.IMPORT:
         return _decide_import(connection, ImportRequest.model_validate(arguments))
     if operation is Operation.UNDO:
@@ -94,6 +98,8 @@ def decide(connection: Connection, operation: Operation, arguments: Mapping[str,
     if operation is Operation.RESTORE:
         inspected = get_job(connection, str(arguments["inspection_id"]))
         return decide_restore(inspected, typed_name=arguments.get("typed_name"))
+    if operation is Operation.REPAIR:
+        return _decide_repair(latest_check(connection), str(arguments["check_id"]))
     return OPEN
 
 
@@ -119,6 +125,8 @@ def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link="/Queue")
     if operation is Operation.REFRESH and not _has_any(connection, "embeddings") and not _has_any(connection, "removals"):
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link="/Queue")
+    if operation is Operation.CHECK and not get_counters(connection)["entries"] and not _has_any(connection, "removals"):
+        return refuse(Reason.NOTHING_TO_DO, "There is no entry and no index yet: nothing could disagree.", link="/Import")
     if operation is Operation.SNAPSHOT and not _has_any(connection, "embeddings"):
         return refuse(Reason.NO_INDEX, "There is no index yet: nothing could be saved.", link="/Index")
     return OPEN
@@ -202,6 +210,19 @@ def decide_go_back(connection: Connection, *, served: int | None, target: int | 
     return OPEN
 
 
+def _decide_repair(latest: IndexCheck | None, check_id: str) -> Gate:
+    """May what this check found be repaired?"""
+    link = f"/Index?tab={HEALTH_TAB}"
+    if latest is None:
+        return refuse(Reason.NOTHING_TO_DO, "Nothing was checked yet, so nothing is known to repair. Check the index first.", link=link)
+    if latest.check_id != check_id:
+        text = f"{latest.checked_by} has checked the index again since. Look at what was found, then decide."
+        return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=latest.check_id, since=latest.checked_at, link=link)
+    if not latest.drift.total:
+        return refuse(Reason.NOTHING_TO_DO, "Table and index agree: there is nothing to repair.", since=latest.checked_at, link=link)
+    return OPEN
+
+
 def decide_cancel(job: Job) -> Gate:
     """May this job be cancelled?"""
     if job.is_active:
@@ -218,15 +239,6 @@ def decide_setting(stands: SettingReading, *, expected: SettingValue | None) -> 
     by = f", set by {stands.changed_by}" if stands.changed_by else ""
     text = f"{SETTINGS[stands.name].title} is {stands.value} by now{by}, not {expected}. Look again, then decide."
     return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=stands.name, since=stands.changed_at, link="/Settings")
-
-
-def decide_question(others: Sequence[GoldenQuestion], text: str) -> Gate:
-    """May a golden question have this text, beside the ``others``?"""
-    same = next((other for other in others if " ".join(other.text.lower().split()) == " ".join(text.lower().split())), None)
-    if same is None:
-        return OPEN
-    words = f"This is a golden question already, saved by {same.created_by}. Add the row to that one, or change it."
-    return refuse(Reason.ALREADY_SO, words, holder=same.question_id, since=same.created_at, link="/Index?tab=Golden questions")
 
 
 def decide_embedder(connection: Connection, name: str, value: SettingValue) -> Gate:

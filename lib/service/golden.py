@@ -24,7 +24,7 @@ from lib.contract.golden import (
     GoldenRun,
 )
 from lib.contract.model import utc_now
-from lib.contract.operations import Gate
+from lib.contract.operations import Gate, Reason
 from lib.contract.states import AnswerChange
 from lib.service import gate
 from lib.service.embedders import Embedder
@@ -166,7 +166,7 @@ def create_golden_question(database: Database, request: GoldenRequest, *, actor:
     question_id, now = uuid4().hex, utc_now()
     with database.write() as connection:
         questions = rows.list_questions(connection)
-        decision = gate.decide_question(questions, request.text)
+        decision = _decide(questions, request.text)
         if decision.allowed:
             _check(connection, request, others=len(questions))
             values = request.model_dump() | {"created_at": now, "created_by": actor, "changed_at": now}
@@ -183,7 +183,7 @@ def put_golden_question(database: Database, question_id: str, request: GoldenReq
     with database.write() as connection:
         was = _existing(connection, question_id)
         others = [question for question in rows.list_questions(connection) if question.question_id != question_id]
-        decision = gate.decide_question(others, request.text)
+        decision = _decide(others, request.text)
         if decision.allowed:
             _check(connection, request, others=len(others), unchecked=was.expected_keys)
             rows.put_question(connection, question_id, **request.model_dump(), changed_at=utc_now())
@@ -200,6 +200,15 @@ def delete_golden_question(database: Database, question_id: str, *, actor: str, 
         was = _existing(connection, question_id)
         rows.delete_question(connection, question_id)
         _record(connection, "delete_golden_question", gate.OPEN, question_id, actor, request_id, before=was)
+
+
+def _decide(others: Sequence[GoldenQuestion], text: str) -> Gate:
+    """May a golden question have this text, beside the ``others``?"""
+    same = next((other for other in others if " ".join(other.text.lower().split()) == " ".join(text.lower().split())), None)
+    if same is None:
+        return gate.OPEN
+    words = f"This is a golden question already, saved by {same.created_by}. Add the row to that one, or change it."
+    return gate.refuse(Reason.ALREADY_SO, words, holder=same.question_id, since=same.created_at, link=f"/Index?tab={gate.GOLDEN_TAB}")
 
 
 def _existing(connection: Connection, question_id: str) -> GoldenQuestion:

@@ -53,7 +53,7 @@ class OperationsProcess:
         self.heart.start()
         from lib.service.engine import Executor, JobQueue
         from lib.service.housekeeping import Housekeeping
-        from lib.service.operations import exports, imports, index, inspections, restore, snapshots, undo
+        from lib.service.operations import drift, exports, imports, index, inspections, restore, snapshots, undo
         from lib.service.operations.runner import Runner
 
         runner = Runner(
@@ -70,6 +70,8 @@ class OperationsProcess:
                 Operation.SNAPSHOT: snapshots.take_snapshot,
                 Operation.INSPECT: inspections.inspect_file,
                 Operation.RESTORE: restore.restore_index,
+                Operation.CHECK: drift.check_index,
+                Operation.REPAIR: drift.repair_index,
             },
             wait_until_wanted=self._wait_until_wanted,
             doing=self._in_hand_while,

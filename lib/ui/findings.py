@@ -59,7 +59,15 @@ class Rule:
     needs: tuple[str, ...]
     find: Callable[[Readings], Iterable[Finding]]
 
-_ON_INDEX = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT, Operation.INSPECT, Operation.RESTORE)
+_ON_INDEX = (
+    Operation.REFRESH,
+    Operation.REBUILD,
+    Operation.SNAPSHOT,
+    Operation.INSPECT,
+    Operation.RESTORE,
+    Operation.CHECK,
+    Operation.REPAIR,
+)
 
 
 def find_findings(readings: Readings) -> list[Finding]:

@@ -90,6 +90,8 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.SNAPSHOT: "Snapshot",
     Operation.INSPECT: "Inspection",
     Operation.RESTORE: "Restore",
+    Operation.CHECK: "Index check",
+    Operation.REPAIR: "Index repair",
 }
 
 #: What a worker may say it does while it follows each wish; anything else is shown as a difference.

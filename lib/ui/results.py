@@ -64,8 +64,8 @@ def _summarize_success(job: Job) -> str:
             if text_of(job, "undone_by"):
                 counts.append("undone since")
             return ", ".join(counts) or ("nothing to do" if job.operation is Operation.IMPORT else "plan made")
-        case Operation.UNDO:
-            return f"{format_count(count_of(job, 'reversed'))} rows reversed, {format_count(count_of(job, 'kept'))} kept"
+        case Operation.UNDO | Operation.CHECK | Operation.REPAIR:
+            return _summarize_mending(job)
         case Operation.SNAPSHOT | Operation.INSPECT | Operation.RESTORE:
             return _summarize_file(job)
         case Operation.EXPORT:
@@ -82,3 +82,11 @@ def _summarize_file(job: Job) -> str:
     if job.operation is Operation.INSPECT:
         return f"“{name}”: {text_of(job, 'verdict') or UNKNOWN}. {text_of(job, 'detail') or ''}".rstrip()
     return f"“{name}” is served as generation {generation}" if job.operation is Operation.RESTORE else f"“{name}”, generation {generation}"
+
+
+def _summarize_mending(job: Job) -> str:
+    if job.operation is Operation.UNDO:
+        return f"{format_count(count_of(job, 'reversed'))} rows reversed, {format_count(count_of(job, 'kept'))} kept"
+    drift, queued = count_of(job, "drift"), count_of(job, "to_embed")
+    left = "table and index agree" if drift == 0 else f"{format_count(drift)} rows disagree"
+    return left if job.operation is Operation.CHECK else f"{format_count(queued)} rows queued again, {left}"

@@ -12,6 +12,7 @@ from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.entries import EntryPage
 from lib.contract.exports import ExportFilter, ExportPage, ExportRequest, ExportScope
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
+from lib.contract.health import DriftPage, HealthReading
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import (
     ColumnMapping,
@@ -48,6 +49,7 @@ from lib.contract.states import (
     Change,
     CredentialKind,
     Desired,
+    DriftKind,
     FailureCause,
     ImportMode,
     IntentionState,
@@ -215,6 +217,14 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         {},
         SearchResult(generation=1, hits=[], seconds=0.1, taken_at=NOW),
     ),
+    "get_check": (lambda c: c.get_check(), "GET", "/api/index/check", {}, HealthReading(taken_at=NOW)),
+    "list_drift": (
+        lambda c: c.list_drift(DriftKind.STALE, 5, "x"),
+        "GET",
+        "/api/index/drift",
+        {"kind": "stale", "limit": "5", "cursor": "x"},
+        DriftPage(check_id="c", kind=DriftKind.STALE, items=[], total=0, taken_at=NOW),
+    ),
     "list_golden_questions": (
         lambda c: c.list_golden_questions(),
         "GET",
@@ -275,6 +285,7 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_import": (lambda c: c.start_import(ImportRequest(plan_id="p")), "import"),
     "start_export": (lambda c: c.start_export(ExportRequest()), "export"),
     "start_refresh": (lambda c: c.start_refresh(), "refresh"),
+    "start_repair": (lambda c: c.start_repair("check"), "repair"),
     "start_rebuild": (lambda c: c.start_rebuild(), "rebuild"),
     "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),
     "start_inspection": (lambda c: c.start_inspection(InspectRequest(source=SnapshotSource(snapshot_id="s"))), "inspect"),

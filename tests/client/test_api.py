@@ -87,6 +87,12 @@ def test_deleting_a_snapshot_sends_the_typed_name_and_is_refused_with_the_gates_
     assert [request.query for request in script.seen] == [{"typed_name": "min & max"}, {"typed_name": "mine"}]
 
 
+def test_a_check_returns_its_job_and_says_it_once(client: Client, script: Script) -> None:
+    script.on("POST", "/api/index/check", 202, {"job_id": "j"})
+    assert client.start_check("a-good-key") == "j"
+    assert script.seen[0].headers["Idempotency-Key"] == "a-good-key"
+
+
 def test_a_golden_question_is_forgotten_by_its_id(client: Client, script: Script) -> None:
     script.on("DELETE", "/api/golden/g%2F1", 204)
     client.delete_golden_question("g/1")
@@ -142,7 +148,7 @@ def test_health_readiness_metrics_and_the_document(client: Client, script: Scrip
 
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
-    tried |= {"delete_golden_question", "download_bad_rows", "bad_rows_link"}
+    tried |= {"delete_golden_question", "start_check", "download_bad_rows", "bad_rows_link"}
     tried |= {"download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}

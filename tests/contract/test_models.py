@@ -18,6 +18,7 @@ from lib.contract.errors import ERRORS, ErrorCode, Problem
 from lib.contract.events import TOPIC_READINGS, TelemetrySnapshot, Topic
 from lib.contract.exports import ExportRequest
 from lib.contract.golden import GoldenRequest
+from lib.contract.health import RepairRequest
 from lib.contract.imports import ColumnMapping, FileSource, ImportRequest, PreviewRequest, UploadRequest
 from lib.contract.index import SearchRequest
 from lib.contract.jobs import Job
@@ -44,6 +45,7 @@ REQUESTS: dict[type[Request], dict[str, Any]] = {
     TicketRequest: {"method": "GET", "path": "/api/exports/e1/file"},
     FailureSelection: {"cause": "quota"},
     GoldenRequest: {"text": "customer cannot log in", "expected_keys": ["ACC-001"], "k": 5, "note": "asked daily"},
+    RepairRequest: {"check_id": "c"},
     SearchRequest: {"text": "customer cannot log in", "k": 10},
     SettingChange: {"value": 5, "expected": 7},
     WorkerWish: {"reason": "disk is being replaced"},

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lib.contract.golden import GoldenAnswer, GoldenComparison, GoldenDifference, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
+from lib.contract.health import Drift, DriftPage, DriftRow, HealthReading, IndexCheck, Recall, RepairPlan, SheetSide, VectorHealth
 from lib.contract.index import SearchHit, SearchResult
-from lib.contract.states import AnswerChange
-from tests.pages.canned import JOB_ID, ago, now
+from lib.contract.states import AnswerChange, DriftKind
+from tests.pages.canned import JOB_ID, OPEN, PLAN_ID, ago, now
 
 
 def question(number: int, text: str, *keys: str, **more: Any) -> GoldenQuestion:
@@ -63,10 +64,55 @@ def golden() -> GoldenReading:
     return GoldenReading(questions=questions, runs=runs, newest=newest, taken_at=now())
 
 
+def check(**counts: int) -> IndexCheck:
+    """A check of generation 3 that found nothing but what is given."""
+    return IndexCheck(
+        check_id="4" * 32,
+        generation=3,
+        revision=7,
+        checked_at=ago(minutes=4),
+        checked_by="Maria",
+        seconds=0.4,
+        drift=Drift(
+            entries=150,
+            waiting=2,
+            vectors=150,
+            counts={kind: counts.get(kind, 0) for kind in DriftKind},
+            sheet=SheetSide(source_name="playbook.csv", read_at=ago(hours=2), records=151, differences=3, plan_id=PLAN_ID),
+        ),
+        vectors=VectorHealth(
+            vectors=150,
+            not_finite=0,
+            zero=1,
+            off_norm=0,
+            duplicate_groups=2,
+            duplicate_surplus=3,
+            largest_group=3,
+            examples={"zero": ["KB-099"]},
+            seconds=0.1,
+        ),
+        recall=Recall(exact=True),
+    )
+
+
+def health(**counts: int) -> HealthReading:
+    """What a check found, and the repair of exactly that."""
+    found = check(**counts)
+    queued = sum(counts.get(kind, 0) for kind in ("missing_vector", "stale", "wrong_model"))
+    rebuild = any(counts.get(kind) for kind in ("unindexed", "orphaned", "duplicated"))
+    plan = RepairPlan(check_id=found.check_id, to_embed=queued, rebuild=rebuild, seconds=0.2, gate=OPEN)
+    return HealthReading(latest=found, repair=plan, taken_at=now())
+
+
+def no_health() -> HealthReading:
+    return HealthReading(taken_at=now())
+
+
 class FakeIndex:
     """Answers from the canned readings."""
 
     golden: GoldenReading
+    health: HealthReading
 
     def _note(self, name: str, *arguments: Any) -> None:
         raise NotImplementedError
@@ -112,3 +158,24 @@ class FakeIndex:
         self._note("compare_golden_runs", before, after)
         assert self.golden.newest is not None
         return self.golden.newest
+
+    def start_check(self, idempotency_key: str | None = None) -> str:
+        self._act("start_check", idempotency_key)
+        return JOB_ID
+
+    def start_repair(self, check_id: str, idempotency_key: str | None = None) -> str:
+        self._act("start_repair", check_id, idempotency_key)
+        return JOB_ID
+
+    def get_check(self) -> HealthReading:
+        self._note("get_check")
+        return self.health
+
+    def list_drift(self, kind: DriftKind, limit: int = 50, cursor: str | None = None) -> DriftPage:
+        self._note("list_drift", kind, limit, cursor)
+        rows = [DriftRow(entry_id=number, key=f"KB-{number:03}", detail="its vector is of an older text") for number in range(1, 61)]
+        start = int(cursor or 0)
+        more = str(start + limit) if len(rows) > start + limit else None
+        return DriftPage(
+            check_id="4" * 32, kind=kind, items=rows[start : start + limit], total=60, listed=60, next_cursor=more, taken_at=now()
+        )

@@ -14,6 +14,7 @@ from lib.contract.errors import ErrorCode, Problem
 from lib.contract.events import JobsReading, Topic
 from lib.contract.exports import Export, ExportPage, ExportScope
 from lib.contract.golden import GoldenReading
+from lib.contract.health import HealthReading
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
 from lib.contract.jobs import Job
@@ -41,7 +42,7 @@ from tests.pages.canned import (
     now,
     plan,
 )
-from tests.pages.fake_index import FakeIndex, golden, no_golden
+from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_health
 from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
@@ -82,6 +83,7 @@ class FakeClient(FakeOperations, FakeIndex, FakeLooking):
     snapshots: list[Snapshot] = field(default_factory=list)
     intentions: list[Intention] = field(default_factory=list)
     golden: GoldenReading = field(default_factory=no_golden)
+    health: HealthReading = field(default_factory=no_health)
     places: list[Place] = field(default_factory=list)
     visit: Visit = field(default_factory=lambda: Visit(since=None, taken_at=now()))
 
@@ -236,7 +238,9 @@ def scene(name: str) -> tuple[FakeClient, FakeHub]:
     client, hub = FakeClient(), FakeHub(readings)
     if name not in {"fresh", "silent"}:
         jobs: JobsReading = readings[Topic.JOBS]
-        client = FakeClient(exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent], golden=golden())
+        client = FakeClient(
+            exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent], golden=golden(), health=health()
+        )
     if name in {"failed", "offline"}:
         client.failures = failures()
     if name in {"offline", "silent"}:

@@ -90,3 +90,20 @@ def committed(road: Road) -> Iterator[list[set[str]]]:
     finally:
         for name, listener in listeners.items():
             event.remove(engine, name, listener)
+
+
+def ids_of(road: Road) -> dict[str, str]:
+    """The newest of each kind."""
+    page = {name: road.get(f"/api/{name}")["items"] for name in ("intentions", "snapshots")}
+    kinds = ("import", "preview", "inspect")
+    imports, previews, inspected = (road.get("/api/jobs", operation=each, state="succeeded")["items"] for each in kinds)
+    queued = road.get("/api/jobs", state="queued")["items"]
+    return {
+        "import": imports[0]["job_id"] if imports else "",
+        "queued": queued[0]["job_id"] if queued else "",
+        "plan": previews[0]["arguments"]["plan_id"] if previews else "",
+        "inspection": inspected[0]["job_id"] if inspected else "",
+        "intention": page["intentions"][0]["intention_id"] if page["intentions"] else "",
+        "check": (road.get("/api/index/check")["latest"] or {}).get("check_id", ""),
+        "snapshot": next((each["snapshot_id"] for each in page["snapshots"] if not each["automatic"]), ""),
+    }

@@ -22,7 +22,7 @@ from lib.service.storage import schema
 from lib.service.storage.audit import list_actions, record_action
 from lib.service.storage.database import Database
 from tests.conftest import TOKEN
-from tests.service.probes import committed, rows_of
+from tests.service.probes import committed, ids_of, rows_of
 from tests.service.road import Road, sheet
 
 #: Routes that write and are no action of their own, each with why.
@@ -43,22 +43,6 @@ def post(path: str, **body: Any) -> Call:
         return road.api.post(path.format(**there), json=filled)
 
     return call
-
-
-def ids_of(road: Road) -> dict[str, str]:
-    """The newest of each kind."""
-    page = {name: road.get(f"/api/{name}")["items"] for name in ("intentions", "snapshots")}
-    kinds = ("import", "preview", "inspect")
-    imports, previews, inspected = (road.get("/api/jobs", operation=each, state="succeeded")["items"] for each in kinds)
-    queued = road.get("/api/jobs", state="queued")["items"]
-    return {
-        "import": imports[0]["job_id"] if imports else "",
-        "queued": queued[0]["job_id"] if queued else "",
-        "plan": previews[0]["arguments"]["plan_id"] if previews else "",
-        "inspection": inspected[0]["job_id"] if inspected else "",
-        "intention": page["intentions"][0]["intention_id"] if page["intentions"] else "",
-        "snapshot": next((each["snapshot_id"] for each in page["snapshots"] if not each["automatic"]), ""),
-    }
 
 
 def golden(road: Road) -> str:
@@ -114,6 +98,8 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "create_golden_question": (post("/api/golden", text="Who?", expected_keys=["k1"]), "create_golden_question"),
     "put_golden_question": (lambda road: road.api.put(golden(road), json={"text": "Why?", "expected_keys": ["k1"]}), "put_golden_question"),
     "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
+    "start_check": (post("/api/index/check"), "start_check"),
+    "start_repair": (post("/api/operations/repair", check_id="{check}"), "start_repair"),
     "start_undo": (post("/api/operations/import/{import}/undo"), "start_undo"),
     "create_moment": (post("/api/moments"), "create_moment"),
 }
@@ -125,6 +111,10 @@ def make_ready(road: Road, route: str) -> None:
         road.works.perform_all()
     if route in {"tick_rows", "start_import"}:
         road.preview(sheet(1, text="new {}"))
+    if route == "start_repair":
+        with road.works.database.write() as connection:
+            connection.execute(sa.delete(schema.embeddings))
+        road.works.perform(road.api.post("/api/index/check", json={}).json()["job_id"])
     if route == "cancel_intention":
         road.start("export")
         road.api.post("/api/operations/export?when_free=true", json={})

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import httpx2
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
@@ -18,15 +16,13 @@ from fastapi import FastAPI
 from lib.contract.jobs import Progress
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
-from lib.contract.states import JobState, Operation
-from lib.service.storage import jobs, schema
+from lib.contract.states import Operation
+from lib.service.storage import schema
+from tests.service.refusals import Provoked, check_twice, repair_of, running, start_check
 from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
 from tests.service.road import Road, csv_of, sheet
 
 PAGES = {f"/{path.stem.partition('_')[2]}" for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py")}
-
-#: The answer to the action, and the gate a page shows for it (None where only the answer has one).
-Provoked = tuple[httpx2.Response, dict[str, Any] | None]
 
 
 class Case(NamedTuple):
@@ -35,21 +31,6 @@ class Case(NamedTuple):
     action: str
     reason: Reason
     provoke: Callable[[Road], Provoked]
-
-
-@contextmanager
-def running(road: Road, operation: Operation) -> Iterator[str]:
-    """As if a job of this operation ran, half done."""
-    job_id, now = uuid4().hex, utc_now()
-    progress = Progress(phase="half", done=50, total=100, rate_per_second=1.0, eta_seconds=50.0, updated_at=now)
-    with road.works.database.write() as connection:
-        jobs.insert_job(connection, job_id=job_id, operation=operation, requested_by="ann", arguments={}, now=now)
-        jobs.take_lock(connection, job_id=job_id, operation=operation, now=now)
-        jobs.begin_attempt(connection, job_id, worker_id="operations-1", now=now)
-        jobs.update_progress(connection, job_id, attempt=1, progress=progress)
-    yield job_id
-    with road.works.database.write() as connection:
-        jobs.end_job(connection, job_id, state=JobState.SUCCEEDED, now=utc_now())
 
 
 def of_operation(operation: str) -> Callable[[Road], Provoked]:
@@ -187,12 +168,14 @@ def ask_twice(verb: str) -> Callable[[Road], Provoked]:
 MANY = sheet(*range(20))
 INVALID = csv_of(("k1", "advice 1", "ann"), ("", "no key", "ann"), ("new", "a new one", "ann"))
 
+
 ON_AN_EMPTY_SERVICE = [
     Case("start_export", Reason.TABLE_EMPTY, of_operation("export")),
     Case("start_rebuild", Reason.NOTHING_TO_DO, of_operation("rebuild")),
     Case("start_refresh", Reason.NOTHING_TO_DO, of_operation("refresh")),
     Case("start_snapshot", Reason.NO_INDEX, of_operation("snapshot")),
     Case("go_back", Reason.NO_EARLIER_GENERATION, go_back_to_nothing),
+    Case("start_check", Reason.NOTHING_TO_DO, start_check),
     Case("put_setting", Reason.CHANGED_SINCE_SHOWN, change_what_was_seen),
     Case("drain_worker", Reason.CHANGED_SINCE_SHOWN, wish_for_what_was_seen),
     Case("pause_worker", Reason.ALREADY_SO, wish_twice("pause")),
@@ -204,6 +187,9 @@ WITH_A_TABLE = [
     Case("start_refresh", Reason.OPERATION_RUNNING, while_running("refresh", Operation.REBUILD)),
     Case("start_rebuild", Reason.OPERATION_RUNNING, while_running("rebuild", Operation.REBUILD)),
     Case("start_snapshot", Reason.OPERATION_RUNNING, while_running("snapshot", Operation.SNAPSHOT)),
+    Case("start_check", Reason.OPERATION_RUNNING, check_twice),
+    Case("start_repair", Reason.NOTHING_TO_DO, repair_of(None)),
+    Case("start_repair", Reason.CHANGED_SINCE_SHOWN, repair_of("an older one")),
     Case("start_import", Reason.OPERATION_RUNNING, import_while_running),
     Case("start_undo", Reason.OPERATION_RUNNING, undo_while_running),
     Case("start_import", Reason.PLAN_NOT_READY, apply_unfinished),

@@ -34,7 +34,7 @@ def refresh_index(context: JobContext) -> dict[str, Any]:
 def rebuild_index(context: JobContext) -> dict[str, Any]:
     """Publish a generation built from nothing but the vectors."""
     context.step("safety_snapshot", take_quick_snapshot, context, f"before rebuild {context.job.job_id[:8]}")
-    result: dict[str, Any] = context.step("rebuild_index", _rebuild, context)
+    result: dict[str, Any] = context.step("rebuild_index", build_anew, context)
     return result | context.step("ask_golden_questions", ask_golden_questions, context)
 
 
@@ -75,7 +75,7 @@ def _refresh(context: JobContext) -> dict[str, Any]:
     generations, embedder = Generations(context.config.index_dir), current_embedder(context.database, context.config)
     served = generations.current()
     if served is None or served.fingerprint != embedder.fingerprint:
-        return _rebuild(context)
+        return build_anew(context)
     with context.database.read() as connection:
         upto = get_counters(connection)["revision"]
         changes = embeddings.count_changes(connection, after=served.revision)
@@ -84,7 +84,7 @@ def _refresh(context: JobContext) -> dict[str, Any]:
             return {"generation": served.generation, "vectors": served.vectors, "changes": 0}
         # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
         if total and (changes > REBUILD_ABOVE_RATIO * served.vectors or choose_factory(total) != served.factory):
-            return _rebuild(context)
+            return build_anew(context)
         began = time.monotonic()
         try:
             index = update_index(
@@ -95,11 +95,12 @@ def _refresh(context: JobContext) -> dict[str, Any]:
             )
         except DamagedIndex as damage:
             context.say(f"the served generation cannot be updated, so it is built anew: {damage}", level="warning")
-            return _rebuild(context)
+            return build_anew(context)
     return _publish(context, generations, index, embedder, upto, began, based_on=served.generation) | {"changes": changes}
 
 
-def _rebuild(context: JobContext) -> dict[str, Any]:
+def build_anew(context: JobContext) -> dict[str, Any]:
+    """Build a generation from nothing but the vectors, and publish it. Safe to repeat: a job publishes one."""
     generations, embedder = Generations(context.config.index_dir), current_embedder(context.database, context.config)
     if done := generations.published_by(context.job.job_id):  # died between publishing and the checkpoint
         return _result(done)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from lib.contract.errors import ErrorCode
 from lib.contract.exports import ExportRequest
+from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
 from lib.contract.inspections import InspectRequest, RestoreRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
@@ -169,6 +170,14 @@ def start_restore(
     """Serve what was inspected as the next generation."""
     start = how.start(Operation.RESTORE, body.model_dump(mode="json"), who, request_id)
     return _point(response, services.inspections.start_restore(body, start))
+
+
+@router.post("/repair", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
+def start_repair(
+    body: RepairRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Repair what one check found: queue entries again, rebuild the index where it is wrong itself."""
+    return _start(services, response, how.start(Operation.REPAIR, body.model_dump(), who, request_id))
 
 
 def _start(services: Services, response: Response, start: Start) -> Started:

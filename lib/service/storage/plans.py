@@ -40,6 +40,12 @@ def get_plan(connection: Connection, plan_id: str) -> sa.Row[Any] | None:
     return connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).one_or_none()
 
 
+def newest_read_plan(connection: Connection) -> sa.Row[Any] | None:
+    """The newest plan whose source could be read, or None."""
+    query = sa.select(plans).where(plans.c.state.not_in([PlanState.BUILDING, PlanState.FAILED]))
+    return connection.execute(query.order_by(plans.c.created_at.desc()).limit(1)).one_or_none()
+
+
 def update_plan(connection: Connection, plan_id: str, **values: Any) -> None:
     """Change some columns of a plan."""
     connection.execute(sa.update(plans).where(plans.c.plan_id == plan_id).values(**values))

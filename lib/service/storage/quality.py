@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text
+from sqlalchemy.types import BigInteger
 
 from lib.service.storage.columns import Instant, Json, metadata
 
@@ -30,4 +31,23 @@ golden_runs = Table(
     Column("questions", Integer, nullable=False),
     Column("passed", Integer, nullable=False),
     Column("answers", Json, nullable=False),
+)
+
+index_checks = Table(
+    "index_checks",
+    metadata,
+    Column("check_id", String(32), primary_key=True),
+    Column("checked_at", Instant, nullable=False, index=True),
+    Column("reading", Json, nullable=False),
+)
+
+drift_rows = Table(
+    "drift_rows",
+    metadata,
+    Column("check_id", String(32), ForeignKey("index_checks.check_id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("key", Text),
+    Column("detail", Text, nullable=False),
 )

@@ -12,7 +12,7 @@ from sqlalchemy.types import BigInteger
 from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
 from lib.service.storage.looks import moments, visits
-from lib.service.storage.quality import golden_questions, golden_runs
+from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "checks",
     "counters",
     "credentials",
+    "drift_rows",
     "embeddings",
     "entries",
     "exports",
@@ -31,6 +32,7 @@ __all__ = [
     "holds",
     "idempotency",
     "import_changes",
+    "index_checks",
     "intentions",
     "items",
     "job_log",

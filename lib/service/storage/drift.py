@@ -1,0 +1,133 @@
+"""Where the table and its vectors disagree, and what checks found. The index side is compared in ``operations.drift``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from lib.contract.health import DriftRow, IndexCheck
+from lib.contract.states import DriftKind
+from lib.service.storage.counters import add_to_counters
+from lib.service.storage.schema import drift_rows, entries, index_checks
+
+#: The rows behind a number are listed up to this many; the number itself is always exact.
+LISTED_ROWS = 10_000
+KEPT_CHECKS = 100
+
+Ids = NDArray[np.int64]
+
+#: Entries that nothing is on its way to mend, each with the first of its troubles; an entry in the queue is in good hands.
+_TROUBLED = """
+SELECT e.entry_id, CASE
+    WHEN m.entry_id IS NULL OR v.vector_id IS NULL THEN 'missing_vector'
+    WHEN m.content_hash <> e.content_hash THEN 'stale'
+    ELSE 'wrong_model' END AS kind
+FROM entries e
+LEFT JOIN embeddings m ON m.entry_id = e.entry_id
+LEFT JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint
+WHERE (m.entry_id IS NULL OR v.vector_id IS NULL OR m.content_hash <> e.content_hash OR m.fingerprint <> :fingerprint)
+  AND NOT EXISTS (SELECT 1 FROM items i WHERE i.entry_id = e.entry_id)
+"""
+_SHOULD_BE_IN = """
+SELECT m.entry_id FROM embeddings m
+JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint
+WHERE m.fingerprint = :fingerprint AND m.revision <= :revision ORDER BY m.entry_id
+"""
+_LEAVING = "SELECT entry_id FROM removals WHERE revision > :revision"
+_ENQUEUE = f"""
+INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at)
+SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now FROM entries e
+JOIN ({_TROUBLED}) t ON t.entry_id = e.entry_id ORDER BY e.entry_id
+"""  # noqa: S608 - put together from our own words
+
+
+def _ids(connection: Connection, statement: str, **parameters: Any) -> Ids:
+    return np.fromiter(connection.execute(sa.text(statement), parameters).scalars(), np.int64)
+
+
+def find_troubled(connection: Connection, fingerprint: str) -> dict[DriftKind, Ids]:
+    """Table side: entry ids by trouble, each entry once."""
+    rows = connection.execute(sa.text(_TROUBLED + " ORDER BY e.entry_id"), {"fingerprint": fingerprint}).all()
+    kinds = (DriftKind.MISSING_VECTOR, DriftKind.STALE, DriftKind.WRONG_MODEL)
+    return {kind: np.asarray([row.entry_id for row in rows if row.kind == kind], np.int64) for kind in kinds}
+
+
+def list_expected(connection: Connection, *, fingerprint: str, revision: int) -> Ids:
+    """Ids a generation of this model and revision must hold, in order."""
+    return _ids(connection, _SHOULD_BE_IN, fingerprint=fingerprint, revision=revision)
+
+
+def list_accounted(connection: Connection, *, revision: int) -> Ids:
+    """Ids it may hold: every entry, and what was removed after it was built."""
+    leaving = _ids(connection, _LEAVING, revision=revision)
+    return np.concatenate([_ids(connection, "SELECT entry_id FROM entries"), leaving])
+
+
+def enqueue_troubled(connection: Connection, *, fingerprint: str, now: datetime) -> int:
+    """Put every troubled entry into the queue; answers how many. A second time there are none: they wait by then."""
+    added = connection.execute(sa.text(_ENQUEUE), {"fingerprint": fingerprint, "now": now.timestamp()}).rowcount
+    add_to_counters(connection, pending=added, arrived_total=added)
+    return added
+
+
+def put_check(connection: Connection, check: IndexCheck, found: Mapping[DriftKind, Sequence[tuple[int, str]]]) -> None:
+    """Keep a check and the rows behind its numbers; a repeated step replaces its own. Rows of older checks go."""
+    connection.execute(sa.delete(drift_rows))
+    connection.execute(sa.delete(index_checks).where(index_checks.c.check_id == check.check_id))
+    values = {"check_id": check.check_id, "checked_at": check.checked_at, "reading": check.model_dump(mode="json")}
+    connection.execute(sa.insert(index_checks).values(**values))
+    for kind, ids in found.items():
+        listed = ids[:LISTED_ROWS]
+        keys = _keys(connection, [entry_id for entry_id, _ in listed])
+        rows = [
+            {"check_id": check.check_id, "kind": kind, "position": at, "entry_id": ident, "key": keys.get(ident), "detail": detail}
+            for at, (ident, detail) in enumerate(listed)
+        ]
+        if rows:
+            connection.execute(sa.insert(drift_rows), rows)
+    oldest = sa.select(index_checks.c.checked_at).order_by(index_checks.c.checked_at.desc()).offset(KEPT_CHECKS).limit(1)
+    if (before := connection.execute(oldest).scalar_one_or_none()) is not None:
+        connection.execute(sa.delete(index_checks).where(index_checks.c.checked_at <= before))
+
+
+def _keys(connection: Connection, entry_ids: Sequence[int]) -> dict[int, str]:
+    keys: dict[int, str] = {}
+    for start in range(0, len(entry_ids), 500):
+        query = sa.select(entries.c.entry_id, entries.c.key).where(entries.c.entry_id.in_(entry_ids[start : start + 500]))
+        keys |= {row.entry_id: row.key for row in connection.execute(query)}
+    return keys
+
+
+def latest_check(connection: Connection) -> IndexCheck | None:
+    """The newest check, or None."""
+    query = sa.select(index_checks.c.reading).order_by(index_checks.c.checked_at.desc()).limit(1)
+    reading = connection.execute(query).scalar_one_or_none()
+    return IndexCheck.model_validate(reading) if reading else None
+
+
+def list_drift_rows(connection: Connection, check_id: str, kind: DriftKind, *, after: int, limit: int) -> list[tuple[int, DriftRow]]:
+    """(position, row) behind one number of a check, after a position."""
+    query = (
+        sa.select(drift_rows)
+        .where(drift_rows.c.check_id == check_id, drift_rows.c.kind == kind, drift_rows.c.position > after)
+        .order_by(drift_rows.c.position)
+        .limit(limit)
+    )
+    return [(row.position, DriftRow(entry_id=row.entry_id, key=row.key, detail=row.detail)) for row in connection.execute(query)]
+
+
+def count_drift_rows(connection: Connection, check_id: str, kind: DriftKind) -> int:
+    """How many rows are listed behind one number."""
+    query = sa.select(sa.func.count()).select_from(drift_rows).where(drift_rows.c.check_id == check_id, drift_rows.c.kind == kind)
+    return int(connection.execute(query).scalar_one())
+
+
+def keys_of(connection: Connection, entry_ids: Sequence[int]) -> dict[int, str]:
+    """Entry id → key; ids the table lacks are left out."""
+    return _keys(connection, list(entry_ids))
