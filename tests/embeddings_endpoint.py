@@ -41,7 +41,7 @@ class Endpoint:
             (self._says(texts, "[429]"), 429, "Rate limit reached for requests."),
             (self._says(texts, "[503]"), 503, "The model is loading."),
             (len(texts) > self.max_batch, 413, f"batch size {len(texts)} > maximum allowed batch size {self.max_batch}"),
-            (max(map(len, texts)) > self.max_characters, 400, f"This model's maximum context length is {self.max_characters} tokens."),
+            (max(map(len, texts)) > self.max_characters, 400, f"This model's maximum context length is {self.max_characters} characters."),
             (not all(text.strip("\u200b ") for text in texts), 400, "'input' must not contain an empty string."),
         ):
             if refuses:

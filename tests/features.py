@@ -124,7 +124,6 @@ NOT_YET: frozenset[str] = frozenset(
         "I1",
         *("E2", "E3"),
         *("W4", "W5"),
-        "Q5",
         "N1",
         "S4",
     }

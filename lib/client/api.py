@@ -18,6 +18,7 @@ from lib.client.looking import LookingClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
 from lib.client.plans import PlansClient
+from lib.client.queue import QueueClient
 from lib.client.settings import SettingsClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
@@ -29,8 +30,7 @@ from lib.contract.exports import ExportFilter, ExportPage, ExportScope
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.operations import Ticket, TicketRequest
-from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
-from lib.contract.states import Desired, FailureCause
+from lib.contract.states import Desired
 from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
 __all__ = ["Client", "PolledSnapshot", "Readiness"]
@@ -53,7 +53,7 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, PlansClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, LookingClient):
+class Client(OperationsClient, PlansClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, LookingClient, QueueClient):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(
@@ -152,28 +152,6 @@ class Client(OperationsClient, PlansClient, IndexClient, SnapshotsClient, Inspec
     def drain_workers(self, reason: str = "") -> WorkersReading:
         """Drain every embedding worker."""
         return self.transport.post(WorkersReading, "/api/workers/drain", WorkerWish(reason=reason))
-
-    # Queue
-
-    def get_queue(self) -> QueueReading:
-        """The queue now."""
-        return self.transport.get(QueueReading, "/api/queue")
-
-    def get_queue_history(self, window: Window = Window.M15) -> QueueHistory:
-        """The queue over a window."""
-        return self.transport.get(QueueHistory, "/api/queue/history", {"window": window})
-
-    def list_failures(self, cause: FailureCause | None = None, limit: int = LIMIT, cursor: str | None = None) -> FailurePage:
-        """Items that could not be embedded, newest first."""
-        return self.transport.get(FailurePage, "/api/queue/failures", {"cause": cause, "limit": limit, "cursor": cursor})
-
-    def retry_failures(self, selection: FailureSelection) -> FailureReport:
-        """Put failed items back into the queue."""
-        return self.transport.post(FailureReport, "/api/queue/failures/retry", selection)
-
-    def discard_failures(self, selection: FailureSelection) -> FailureReport:
-        """Give up on failed items."""
-        return self.transport.post(FailureReport, "/api/queue/failures/discard", selection)
 
     # Entries
 

@@ -47,6 +47,8 @@ class JobFailure(StrEnum):
     SHEETS_QUOTA = "sheets_quota"
     SHEETS_UNREACHABLE = "sheets_unreachable"
     SHEETS_REFUSED = "sheets_refused"
+    CANARY_FAILED = "canary_failed"
+    CANARY_WAITS = "canary_waits"
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     WORKER_LOST = "worker_lost"
@@ -80,6 +82,8 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.SHEETS_QUOTA: "Google's calls per minute were used up, and waiting did not help.",
     JobFailure.SHEETS_UNREACHABLE: "Google could not be reached; that is never read as an empty sheet.",
     JobFailure.SHEETS_REFUSED: "Google refused a call for a reason of its own; the detail quotes it.",
+    JobFailure.CANARY_FAILED: "A row that was retried ahead of the others failed again, so the others were left alone.",
+    JobFailure.CANARY_WAITS: "Nobody embedded the rows that were retried ahead of the others.",
     JobFailure.CANCELLED: "Somebody asked the job to stop.",
     JobFailure.TIMED_OUT: "It ran longer than its operation may.",
     JobFailure.WORKER_LOST: "Its worker died, several times.",

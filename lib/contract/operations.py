@@ -50,6 +50,7 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.RESTORE: 30 * 60,
     Operation.CHECK: 30 * 60,
     Operation.REPAIR: 60 * 60,
+    Operation.REQUEUE: 60 * 60,
 }
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from lib.contract.model import Reading, Request
-from lib.contract.states import FailureCause
+from lib.contract.states import FailureCause, ItemState
 
 #: cause → (what it means, what to do); the page shows exactly these words.
 CAUSES: dict[FailureCause, tuple[str, str]] = {
@@ -81,6 +81,33 @@ class QueueHistory(Reading):
     taken_at: datetime
 
 
+class Fix(StrEnum):
+    """What helps against a cause; the page offers exactly this."""
+
+    SHORTEN = "shorten"  #: embed only the beginning of the text; the entry keeps all of it
+    DISCARD = "discard"  #: there is nothing to embed: give up on the rows
+    WAIT = "wait"  #: it passes by itself
+    SETTINGS = "settings"  #: something in Settings is not right
+    RETRY = "retry"  #: try again
+
+
+FIXES: dict[FailureCause, Fix] = {
+    FailureCause.EMPTY_TEXT: Fix.DISCARD,
+    FailureCause.TEXT_TOO_LONG: Fix.SHORTEN,
+    FailureCause.QUOTA: Fix.WAIT,
+    FailureCause.BAD_KEY: Fix.SETTINGS,
+    FailureCause.UNREACHABLE: Fix.SETTINGS,
+    FailureCause.UNKNOWN_MODEL: Fix.SETTINGS,
+    FailureCause.WRONG_DIMENSION: Fix.SETTINGS,
+    FailureCause.BAD_VECTOR: Fix.RETRY,
+    FailureCause.WORKER_LOST: Fix.RETRY,
+    FailureCause.UNEXPECTED: Fix.RETRY,
+}
+
+#: A text may be cut to no less than this, and to this when nothing is known of the model's limit.
+SHORTEN_MIN, SHORTEN_DEFAULT, SHORTEN_MAX = 10, 8000, 1_000_000
+
+
 class Failure(Reading):
     """One item that could not be embedded."""
 
@@ -105,15 +132,102 @@ class FailurePage(Reading):
     taken_at: datetime
 
 
-class FailureSelection(Request):
-    """Which failures: these ids, or every one of a cause, or (with neither) all of them."""
+class FailureGroup(Reading):
+    """All that failed for one cause."""
+
+    cause: FailureCause
+    explanation: str
+    action: str
+    fix: Fix
+    count: int
+    first_at: datetime | None
+    last_at: datetime | None
+    shorten_to: int | None = Field(None, description="for the fix shorten: what the model seems to take, in characters")
+    samples: list[Failure]
+
+
+class FailureGroups(Reading):
+    """Every cause something failed for, the largest group first."""
+
+    groups: list[FailureGroup]
+    taken_at: datetime
+
+
+class ItemFilter(Request):
+    """Which items; what is left out does not narrow."""
+
+    state: ItemState | None = None
+    cause: FailureCause | None = None
+    import_job_id: str | None = Field(None, max_length=64, description="the import that wrote the row last")
+    worker_id: str | None = Field(None, max_length=200, description="the worker that holds or last held it")
+    older_than_seconds: int | None = Field(None, ge=1, le=10**9, description="enqueued at least so long ago")
+    text: str | None = Field(None, max_length=200, description="contained in key or text")
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything but the state is asked for."""
+        return any(value is not None for name, value in self.model_dump().items() if name != "state")
+
+
+class ItemSelection(ItemFilter):
+    """Which items to act on: these ids, or all that match, or (with neither) all the action is for."""
 
     entry_ids: list[int] | None = Field(None, max_length=10_000)
-    cause: FailureCause | None = None
+
+
+class Item(Reading):
+    """One item of the queue."""
+
+    entry_id: int
+    key: str
+    text: str = Field(description="how its text begins")
+    state: ItemState
+    cause: FailureCause | None = Field(None, description="of its last attempt that failed")
+    raw_error: str | None = None
+    attempts: int
+    max_attempts: int
+    worker_id: str | None
+    import_job_id: str
+    priority: int
+    shorten_to: int | None
+    enqueued_at: datetime
+    next_try_at: datetime | None = Field(None, description="when a pending one may be claimed; null when at once")
+    failed_at: datetime | None
+
+
+class ItemPage(Reading):
+    """Items, newest first. Large counts of a filter stop at ``total`` and say so."""
+
+    items: list[Item]
+    total: int
+    total_is_least: bool = False
+    next_cursor: str | None = None
+    taken_at: datetime
+
+
+class ItemAction(StrEnum):
+    """What can be done with many items at once."""
+
+    RETRY = "retry"  #: the failed wait again with fresh attempts; discarded ones only when they are asked for
+    DISCARD = "discard"  #: give up on the failed; their entries stay in the table and are not searchable
+    PUT_FIRST = "put_first"  #: pending ones are embedded before others
+    PUT_BACK = "put_back"  #: they are not
+
+
+class RequeueRequest(Request):
+    """Do one thing with every item of a selection, as a job. With ``canary``, first with one, then ten, then the rest, and
+    no further when one of them fails again.
+    """
+
+    action: ItemAction = ItemAction.RETRY
+    selection: ItemSelection = ItemSelection()
+    shorten_to: int | None = Field(None, ge=SHORTEN_MIN, le=SHORTEN_MAX, description="embed only so many characters of each text")
+    canary: bool = False
 
 
 class FailureReport(Reading):
-    """What a retry or discard did."""
+    """What was done with a selection. One too large to be done at once goes on as ``job_id``, whose result says the same."""
 
     done: int
-    skipped: int = Field(description="named, but no longer failed")
+    skipped: int = Field(description="named, but no longer in that state")
+    job_id: str | None = None

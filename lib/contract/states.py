@@ -19,6 +19,7 @@ class Operation(StrEnum):
     RESTORE = "restore"  #: serve what was inspected as the next generation
     CHECK = "check"  #: compare table and index, and look at the vectors; changes nothing
     REPAIR = "repair"  #: make table and index agree again, where a check found that they do not
+    REQUEUE = "requeue"  #: retry, discard or put first many items of the queue
 
 
 class JobState(StrEnum):

@@ -38,6 +38,7 @@ QUEUE_OF: dict[Operation, str] = {
     Operation.RESTORE: INDEX_QUEUE,
     Operation.CHECK: TABLE_QUEUE,  # it only reads: a long one must not keep the index from being refreshed
     Operation.REPAIR: INDEX_QUEUE,
+    Operation.REQUEUE: TABLE_QUEUE,
 }
 
 

@@ -53,12 +53,14 @@ CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.IMPORT, Operation.UNDO}),
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
     Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR}),
+    Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
 }
 
 #: operation → the console page that shows it
 PAGES: dict[Operation, str] = dict.fromkeys(Operation, "/Index") | {
     **dict.fromkeys((Operation.PREVIEW, Operation.IMPORT, Operation.UNDO), "/Import"),
     Operation.EXPORT: "/Export",
+    Operation.REQUEUE: "/Queue",
 }
 
 _NOUN = {
@@ -73,6 +75,7 @@ _NOUN = {
     Operation.RESTORE: "A restore",
     Operation.CHECK: "A check of the index",
     Operation.REPAIR: "A repair of the index",
+    Operation.REQUEUE: "A change of many rows of the queue",
 }
 
 

@@ -22,7 +22,7 @@ from lib.service.jobs import Start, start_job
 from lib.service.moments import KEEP_MOMENTS
 from lib.service.recovery import Recovery
 from lib.service.snapshots import sweep_snapshots
-from lib.service.storage import audit, changes, embeddings, exports, intentions, jobs, moments, plans, visits
+from lib.service.storage import audit, changes, embeddings, exports, intentions, item_events, jobs, moments, plans, visits
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
@@ -107,6 +107,7 @@ class Housekeeping:
             intentions.forget_old(connection, jobs_before)
             visits.forget_visits(connection, jobs_before)
             moments.forget_moments(connection, now - KEEP_MOMENTS)
+            item_events.forget_old(connection, now.timestamp())
         sweep_snapshots(self._database, self._config)
         sweep_quarantine(self._config)
         for name in old_exports:

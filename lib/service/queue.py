@@ -1,4 +1,4 @@
-"""The queue as people see it: one reading, its history, its failures, and what they may do about them."""
+"""The queue as people see it: one reading, its history, and its items one by one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.model import utc_now
-from lib.contract.queue import (
-    CAUSES,
-    Failure,
-    FailurePage,
-    FailureReport,
-    FailureSelection,
-    QueueHistory,
-    QueuePoint,
-    QueueReading,
-    Window,
-)
-from lib.contract.states import FailureCause
+from lib.contract.queue import Item, ItemFilter, ItemPage, QueueHistory, QueuePoint, QueueReading, Window
+from lib.contract.states import ItemState
 from lib.service.cursors import decode_cursor, encode_cursor
-from lib.service.storage import items, samples
-from lib.service.storage.audit import record_action
+from lib.service.storage import items, samples, selections
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
@@ -99,49 +88,37 @@ def get_queue_history(database: Database, window: Window) -> QueueHistory:
     return QueueHistory(window=window, step_seconds=step, points=points, taken_at=now)
 
 
-def list_failures(database: Database, *, cause: FailureCause | None, limit: int, cursor: str | None) -> FailurePage:
-    """Failures, newest first, each with its cause in plain words."""
+def list_items(database: Database, wanted: ItemFilter, *, limit: int, cursor: str | None) -> ItemPage:
+    """Items that match, newest first."""
+    now = utc_now()
     after = decode_cursor(cursor, float, int) if cursor else None
     with database.read() as connection:
-        rows, total = items.list_failed(connection, cause=cause, before=(after[0], after[1]) if after else None, limit=limit + 1)
+        rows = selections.list_items(
+            connection, wanted, now=now.timestamp(), after=(after[0], after[1]) if after else None, limit=limit + 1
+        )
+        total = selections.count_matching(connection, wanted, now=now.timestamp())
         max_attempts = int(get_setting(connection, "embedding.max_attempts"))
     shown = rows[:limit]
-    more = encode_cursor(shown[-1].failed_at, shown[-1].entry_id) if len(rows) > limit else None
-    return FailurePage(items=[_failure(row, max_attempts) for row in shown], total=total, next_cursor=more, taken_at=utc_now())
-
-
-def _failure(row: sa.Row[Any], max_attempts: int) -> Failure:
-    explanation, action = CAUSES[FailureCause(row.cause)]
-    return Failure.model_validate(
-        {
-            **row._mapping,
-            "raw_error": row.error or "",
-            "worker_id": row.leased_by,
-            "explanation": explanation,
-            "action": action,
-            "max_attempts": max_attempts,
-        }
+    more = encode_cursor(shown[-1].shown_at, shown[-1].entry_id) if len(rows) > limit else None
+    capped = wanted.narrows and total > selections.COUNT_LIMIT
+    return ItemPage(
+        items=[_item(row, max_attempts, now.timestamp()) for row in shown],
+        total=total,
+        total_is_least=capped,
+        next_cursor=more,
+        taken_at=now,
     )
 
 
-def retry_failures(database: Database, selection: FailureSelection, *, actor: str, request_id: str) -> FailureReport:
-    """Let failed items of the selection wait again."""
-    return _move_failures(database, "retry_failures", selection, actor=actor, request_id=request_id)
-
-
-def discard_failures(database: Database, selection: FailureSelection, *, actor: str, request_id: str) -> FailureReport:
-    """Give up on failed items of the selection."""
-    return _move_failures(database, "discard_failures", selection, actor=actor, request_id=request_id)
-
-
-def _move_failures(database: Database, action: str, selection: FailureSelection, *, actor: str, request_id: str) -> FailureReport:
-    move = {"retry_failures": items.retry_failed, "discard_failures": items.discard_failed}[action]
-    with database.write() as connection:
-        done = move(connection, entry_ids=selection.entry_ids, cause=selection.cause, now=utc_now().timestamp())
-        skipped = len(set(selection.entry_ids)) - done if selection.entry_ids is not None else 0
-        report = FailureReport(done=done, skipped=skipped)
-        named = selection.model_dump(mode="json", exclude_none=True)
-        if selection.entry_ids is not None:
-            named["entry_ids"] = f"{len(selection.entry_ids)} ids"
-        record_action(connection, actor=actor, action=action, after=named | report.model_dump(), request_id=request_id)
-    return report
+def _item(row: sa.Row[Any], max_attempts: int, now: float) -> Item:
+    waits = row.state == ItemState.PENDING and row.available_at > now
+    return Item.model_validate(
+        {
+            **row._mapping,
+            "raw_error": row.error,
+            "worker_id": row.leased_by,
+            "import_job_id": row.import_id,
+            "next_try_at": row.available_at if waits else None,
+            "max_attempts": max_attempts,
+        }
+    )

@@ -154,7 +154,7 @@ class EmbeddingWorker:
                 else:
                     final.append(told)
             items.fail_items(connection, lease_id=lease_id, failed=final, now=now)
-            items.return_items(connection, lease_id=lease_id, returned=again)
+            items.return_items(connection, lease_id=lease_id, returned=again, now=now)
         for cause, count in Counter(failure.cause for _, failure in failed).items():
             detail = next(failure.detail for _, failure in failed if failure.cause is cause)
             log.warning("embedding_failed", cause=cause, rows=count, detail=detail)

@@ -59,6 +59,7 @@ class Rule:
     needs: tuple[str, ...]
     find: Callable[[Readings], Iterable[Finding]]
 
+
 _ON_INDEX = (
     Operation.REFRESH,
     Operation.REBUILD,

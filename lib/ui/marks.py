@@ -92,6 +92,7 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.RESTORE: "Restore",
     Operation.CHECK: "Index check",
     Operation.REPAIR: "Index repair",
+    Operation.REQUEUE: "Change of the queue",
 }
 
 #: What a worker may say it does while it follows each wish; anything else is shown as a difference.

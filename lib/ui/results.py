@@ -51,13 +51,15 @@ def _summarize_cancelled(job: Job) -> str:
     phase, done, total = text_of(job, "phase"), count_of(job, "done"), count_of(job, "total")
     if phase is None:
         return "Stopped on request before it began; everything is as it was before."
+    if job.operation is Operation.REQUEUE:
+        return f"Stopped on request while {phase}: {done or 0:,} rows done, the others left alone."
     if not done:
         return f"Stopped on request while {phase}; everything is as it was before."
     of = f" of {total:,}" if total else ""
     return f"Stopped on request while {phase}: {done:,}{of} done, all of it taken back; everything is as it was before."
 
 
-def _summarize_success(job: Job) -> str:
+def _summarize_success(job: Job) -> str:  # noqa: PLR0911 - one for each operation
     match job.operation:
         case Operation.PREVIEW | Operation.IMPORT:
             counts = [f"{count:,} {name}" for name in IMPORT_COUNTS if (count := count_of(job, name))]
@@ -68,6 +70,8 @@ def _summarize_success(job: Job) -> str:
             return _summarize_mending(job)
         case Operation.SNAPSHOT | Operation.INSPECT | Operation.RESTORE:
             return _summarize_file(job)
+        case Operation.REQUEUE:
+            return _summarize_requeue(job)
         case Operation.EXPORT:
             return f"{format_count(count_of(job, 'rows'))} rows written"
         case Operation.REFRESH | Operation.REBUILD:
@@ -90,3 +94,10 @@ def _summarize_mending(job: Job) -> str:
     drift, queued = count_of(job, "drift"), count_of(job, "to_embed")
     left = "table and index agree" if drift == 0 else f"{format_count(drift)} rows disagree"
     return left if job.operation is Operation.CHECK else f"{format_count(queued)} rows queued again, {left}"
+
+
+def _summarize_requeue(job: Job) -> str:
+    words = {"retry": "back in the queue", "discard": "discarded", "put_first": "put first", "put_back": "put back in line"}
+    skipped = count_of(job, "skipped")
+    what = words.get(text_of(job, "action") or "", "done")
+    return f"{format_count(count_of(job, 'done'))} rows {what}" + (f", {skipped:,} skipped" if skipped else "")

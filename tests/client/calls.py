@@ -41,7 +41,7 @@ from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
 from lib.contract.plans import RowFilter, TickRequest
-from lib.contract.queue import FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
+from lib.contract.queue import RequeueRequest
 from lib.contract.settings import SettingReading, SettingsReading
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import (
@@ -50,7 +50,6 @@ from lib.contract.states import (
     CredentialKind,
     Desired,
     DriftKind,
-    FailureCause,
     ImportMode,
     IntentionState,
     JobState,
@@ -64,6 +63,7 @@ from lib.contract.states import (
 )
 from lib.contract.workers import Worker, WorkersReading
 from tests.client.looking_calls import LOOKING_CALLS
+from tests.client.queue_calls import QUEUE_CALLS
 
 NOW = utc_now()
 UPLOAD = Upload(upload_id="a" * 32, name="packages.csv", size_bytes=10)
@@ -89,10 +89,8 @@ WORKER = Worker(
     worker_id="w1", role=WorkerRole.EMBEDDING, host="h", pid=1, desired=Desired.RUNNING, actual=Actual.IDLE, stale=False, started_at=NOW
 )
 WORKERS = WorkersReading(workers=[WORKER], taken_at=NOW)
-QUEUE = QueueReading(entries=1, pending=1, leased=0, failed=0, embedded=0, taken_at=NOW)
 SCOPE = ExportScope(matching=2, total=3, key="id", text=["text"], fields=[], taken_at=NOW)
 SETTING = SettingReading(name="export.keep_days", value=3, default=7)
-REPORT = FailureReport(done=2, skipped=0)
 UNDO = UndoReport(
     job_id="j/1",
     gate=Gate(allowed=True),
@@ -192,23 +190,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     "pause_workers": (lambda c: c.pause_workers("tea"), "POST", "/api/workers/pause", {}, WORKERS),
     "resume_workers": (lambda c: c.resume_workers(), "POST", "/api/workers/resume", {}, WORKERS),
     "drain_workers": (lambda c: c.drain_workers(), "POST", "/api/workers/drain", {}, WORKERS),
-    "get_queue": (lambda c: c.get_queue(), "GET", "/api/queue", {}, QUEUE),
-    "get_queue_history": (
-        lambda c: c.get_queue_history(Window.H1),
-        "GET",
-        "/api/queue/history",
-        {"window": "1h"},
-        QueueHistory(window=Window.H1, step_seconds=1, points=[], taken_at=NOW),
-    ),
-    "list_failures": (
-        lambda c: c.list_failures(FailureCause.QUOTA),
-        "GET",
-        "/api/queue/failures",
-        {"cause": "quota", "limit": "50"},
-        FailurePage(items=[], total=0, taken_at=NOW),
-    ),
-    "retry_failures": (lambda c: c.retry_failures(FailureSelection(entry_ids=[1])), "POST", "/api/queue/failures/retry", {}, REPORT),
-    "discard_failures": (lambda c: c.discard_failures(FailureSelection()), "POST", "/api/queue/failures/discard", {}, REPORT),
+    **QUEUE_CALLS,
     "get_index": (lambda c: c.get_index(), "GET", "/api/index", {}, IndexReading(taken_at=NOW)),
     "search_index": (
         lambda c: c.search_index("arrays", 3),
@@ -290,5 +272,6 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),
     "start_inspection": (lambda c: c.start_inspection(InspectRequest(source=SnapshotSource(snapshot_id="s"))), "inspect"),
     "start_restore": (lambda c: c.start_restore(RestoreRequest(inspection_id="a" * 32, typed_name="mine")), "restore"),
+    "start_requeue": (lambda c: c.start_requeue(RequeueRequest()), "requeue"),
     "start_undo": (lambda c: c.start_undo("j/1"), "import/j%2F1/undo"),
 }

@@ -24,7 +24,7 @@ from lib.contract.index import SearchRequest
 from lib.contract.jobs import Job
 from lib.contract.model import Reading, Request, utc_now
 from lib.contract.operations import EmptyRequest, SnapshotRequest, TicketRequest
-from lib.contract.queue import CAUSES, FailureSelection, QueueReading
+from lib.contract.queue import CAUSES, ItemSelection, QueueReading
 from lib.contract.settings import SettingChange
 from lib.contract.states import ACTIVE_JOB_STATES, ENDED_JOB_STATES, FailureCause, ImportMode, JobState, Operation
 from lib.contract.workers import WorkerWish
@@ -43,7 +43,7 @@ REQUESTS: dict[type[Request], dict[str, Any]] = {
     EmptyRequest: {},
     SnapshotRequest: {"name": "before the summer", "note": "as agreed"},
     TicketRequest: {"method": "GET", "path": "/api/exports/e1/file"},
-    FailureSelection: {"cause": "quota"},
+    ItemSelection: {"cause": "quota"},
     GoldenRequest: {"text": "customer cannot log in", "expected_keys": ["ACC-001"], "k": 5, "note": "asked daily"},
     RepairRequest: {"check_id": "c"},
     SearchRequest: {"text": "customer cannot log in", "k": 10},
@@ -153,7 +153,7 @@ def test_a_ticket_is_only_for_a_plain_address_of_the_api(path: str) -> None:
         (WorkerWish, {"reason": "x" * 201}),
         (SnapshotRequest, {"name": "x" * 81}),
         (SnapshotRequest, {"note": "x" * 501}),
-        (FailureSelection, {"entry_ids": list(range(10_001))}),
+        (ItemSelection, {"entry_ids": list(range(10_001))}),
         (TicketRequest, {"method": "DELETE"}),
     ],
 )

@@ -40,9 +40,7 @@ class Storm:
         self.events: list[Event] = []
         self.told = self.heard = 0
         self.over = threading.Event()
-        self.stream = EventStream(
-            self.client.transport, "/ui/sse", read_timeout=SILENCE_SECONDS, on_break=self._on_break, cap_seconds=0.02
-        )
+        self.stream = EventStream(self.client.transport, "/ui/sse", read_timeout=SILENCE_SECONDS, on_break=self._on_break, cap_seconds=0.02)
         self.threads = [threading.Thread(target=self._produce), threading.Thread(target=self._listen)]
         for thread in self.threads:
             thread.start()

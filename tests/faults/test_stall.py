@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from lib.contract.queue import FailureSelection
+from lib.contract.queue import ItemSelection
 from lib.contract.states import Actual, FailureCause, WorkerRole
 from tests.faults.console import Console, until, wait_gone
 from tests.faults.invariants import assert_whole
@@ -116,7 +116,7 @@ def test_rows_whose_workers_keep_falling_silent_fail_with_words_and_can_be_retri
 
     worker.resume()
     until(lambda: not is_stale(console, "embedding-1"), STALE_SECONDS, "the end of staleness", every=0.1)
-    assert console.client.retry_failures(FailureSelection(cause=FailureCause.WORKER_LOST)).done == held
+    assert console.client.retry_failures(ItemSelection(cause=FailureCause.WORKER_LOST)).done == held
     wait_searchable(console)
     assert_whole(console, sheet)
 

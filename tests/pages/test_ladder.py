@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lib.contract.queue import FailureSelection
+from lib.contract.queue import ItemSelection
 from lib.contract.states import Desired
 from tests.pages import takebacks
 
@@ -121,7 +121,7 @@ def test_rows_discarded_by_name_come_back_by_undo(visit):
     seen.button("dialog_confirm").click().run()
     seen.button("undo_action").click().run()
     ((selection,),) = seen.asked("retry_failures")
-    assert selection == FailureSelection(entry_ids=[failure.entry_id for failure in seen.client.failures])
+    assert selection == ItemSelection(entry_ids=[failure.entry_id for failure in seen.client.failures])
 
 
 def test_the_reason_asked_on_the_page_is_the_one_the_dialog_begins_with(visit):

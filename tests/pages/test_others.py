@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.contract.events import Topic
-from lib.contract.queue import FailureSelection
+from lib.contract.queue import ItemSelection
 from lib.contract.states import Desired, FailureCause
 from tests.pages import canned
 
@@ -175,13 +175,13 @@ class TestQueue:
         seen.run()
         assert fakes_moved.index(103) == 1
         seen.button("retry_chosen").click().run()
-        assert seen.asked("retry_failures") == [(FailureSelection(entry_ids=[103]),)]
+        assert seen.asked("retry_failures") == [(ItemSelection(entry_ids=[103]),)]
 
     def test_retry_all_covers_the_filter_and_says_what_it_did(self, visit):
         seen = visit("Queue", "failed", cause="empty text")
         assert "Retry all 4 of this cause" in seen.text
         seen.button("retry_all").click().run()
-        assert seen.asked("retry_failures") == [(FailureSelection(cause=FailureCause.EMPTY_TEXT),)]
+        assert seen.asked("retry_failures") == [(ItemSelection(cause=FailureCause.EMPTY_TEXT),)]
         assert "Back in the queue" in seen.text
 
     def test_discarding_is_asked_first_with_the_exact_number(self, visit):

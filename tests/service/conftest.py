@@ -13,13 +13,14 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from lib.contract.states import ItemState
+from lib.contract.states import FailureCause, ItemState
 from lib.service import embedders
 from lib.service.config import Config
 from lib.service.operations import runner
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from tests.emulator.fixtures import emulator
+from tests.service.planted import endpoint, planted, running  # noqa: F401 - fixtures
 from tests.service.road import Road
 from tests.service.works import FakeEmbedder, Works
 
@@ -51,10 +52,13 @@ def compare_counters(database: Database) -> None:
     """Past our own code, and cheap enough for every test."""
     with closing(_connect(database)) as connection:
         counted = dict(
-            connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state UNION ALL SELECT 'entries', COUNT(*) FROM entries")
+            connection.execute(
+                "SELECT state, COUNT(*) FROM items GROUP BY state UNION ALL SELECT 'entries', COUNT(*) FROM entries "
+                "UNION ALL SELECT 'failed_' || cause, COUNT(*) FROM items WHERE state = 'failed' GROUP BY cause"
+            )
         )
         counters = dict(connection.execute("SELECT name, value FROM counters"))
-    names = ("entries", *ItemState)
+    names = ("entries", *ItemState, *(f"failed_{cause}" for cause in FailureCause))
     assert {name: counters.get(name, 0) for name in names} == {name: counted.get(name, 0) for name in names}
 
 

@@ -89,6 +89,9 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "drain_workers": (post("/api/workers/drain"), "drain_worker"),
     "retry_failures": (post("/api/queue/failures/retry"), "retry_failures"),
     "discard_failures": (post("/api/queue/failures/discard"), "discard_failures"),
+    "put_items_first": (post("/api/queue/items/first"), "put_items_first"),
+    "put_items_back": (post("/api/queue/items/back"), "put_items_back"),
+    "start_requeue": (post("/api/operations/requeue"), "start_requeue"),
     "put_setting": (lambda road: road.api.put("/api/settings/export.keep_days", json={"value": 3}), "put_setting"),
     "put_credentials": (
         lambda road: road.api.put("/api/settings/credentials", json={"kind": "embeddings", "content": "sk-canary"}),
@@ -118,6 +121,8 @@ def make_ready(road: Road, route: str) -> None:
     if route == "cancel_intention":
         road.start("export")
         road.api.post("/api/operations/export?when_free=true", json={})
+    if route == "put_items_first":
+        road.import_sheet(sheet(10, text="waits"))
     if route in {"retry_failures", "discard_failures"}:
         road.works.embedder.fail("hopeless")
         if route == "retry_failures":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from lib.contract.states import FailureCause, ImportMode
+from lib.contract.queue import ItemAction, ItemSelection
+from lib.contract.states import Desired, FailureCause, ImportMode, WorkerRole
 from lib.service.sheets.cells import hash_content, hash_record
-from lib.service.storage import changes, items, plans, schema
+from lib.service.storage import changes, items, plans, schema, selections, workers
 from lib.service.storage.counters import get_counters, next_revision
 from lib.service.storage.database import Database
 
@@ -31,9 +32,18 @@ MAX_ATTEMPTS = 3
 class Item:
     """What the model knows of one item."""
 
+    due_at: float
     state: str = "pending"
     attempts: int = 0
     lease: str | None = None
+    priority: int = 0
+    available_at: float = 0.0
+
+    def wait(self, at: float, priority: int | None = None) -> None:
+        """It can be claimed from ``at`` on; its turn is an hour earlier for each priority."""
+        self.state, self.lease = "pending", None
+        self.priority = self.priority if priority is None else priority
+        self.available_at, self.due_at = at, at - items.PRIORITY_SECONDS * self.priority
 
 
 @dataclass
@@ -42,11 +52,11 @@ class Entry:
 
     text: str
     embedded_as: str | None = None
-    item: Item | None = field(default_factory=Item)
+    item: Item | None = None
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Imports, claims, results, lapses, failures, retries, discards and removals, in any order."""
+    """Imports, claims, results, lapses, failures, pauses, retries, discards, priorities and removals, in any order."""
 
     template: Path
 
@@ -56,7 +66,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.model: dict[str, Entry] = {}
         self.known_vectors: set[str] = set()
         self.leases: dict[str, list[items.ClaimedItem]] = {}
-        self.now = 1000.0
+        self.now = 1_000_000.0
+        self.desired = Desired.RUNNING
+        self._register()
 
     def open_database(self) -> Database:
         """An empty one."""
@@ -84,7 +96,7 @@ class QueueMachine(RuleBasedStateMachine):
             if text in self.known_vectors:
                 entry.embedded_as, entry.item = text, None
             else:
-                entry.item = None if entry.embedded_as == text else Item()
+                entry.item = None if entry.embedded_as == text else Item(due_at=self.now, available_at=self.now)
 
     def _apply(self, rows: dict[str, str], removed: set[str]) -> None:
         plan_id, job_id, now = uuid4().hex, uuid4().hex, datetime.fromtimestamp(self.now, UTC)
@@ -103,15 +115,36 @@ class QueueMachine(RuleBasedStateMachine):
         hashes = (hash_content(text), hash_record(key, {"text": text}, {}))
         return (plan_id, position, position, change, key, text, '{"text": null}', "{}", *hashes, entry_id, None, None)
 
+    def _register(self) -> None:
+        with self.database.write() as connection:
+            now = datetime.fromtimestamp(self.now, UTC)
+            life: dict[str, Any] = {"incarnation": "i", "role": WorkerRole.EMBEDDING, "host": "here", "pid": 1}
+            workers.register_worker(connection, worker_id="worker", now=now, **life)
+
+    @rule(desired=st.sampled_from(list(Desired)))
+    def wish(self, desired: Desired) -> None:
+        """Pause, drain or resume: what the worker hears before it claims."""
+        self.desired = desired
+        with self.database.write() as connection:
+            workers.set_desired(connection, "worker", desired=desired, by="ann", reason="", now=datetime.fromtimestamp(self.now, UTC))
+
     @rule(limit=st.integers(1, 4))
     def claim(self, limit: int) -> None:
+        with self.database.read() as connection:
+            heard = workers.get_desired(connection, worker_id="worker", incarnation="i")
+        assert heard is self.desired, "claims, results and failures leave people's wish alone"
+        if heard is not Desired.RUNNING:
+            return
         lease_id = uuid4().hex
         with self.database.write() as connection:
-            about = {"worker_id": f"worker-{lease_id}", "fingerprint": FINGERPRINT}
+            about = {"worker_id": "worker", "fingerprint": FINGERPRINT}
             claimed = items.claim_items(connection, lease_id=lease_id, limit=limit, now=self.now, lease_seconds=10, **about)
-            order = [row.key for row in connection.execute(sa.select(schema.entries.c.key).order_by(schema.entries.c.entry_id))]
-        waiting = [key for key in order if (item := self.model[key].item) and item.state == "pending"]
-        assert [item.text for item in claimed] == [self.model[key].text for key in waiting[:limit]]
+            ids = {row.key: row.entry_id for row in connection.execute(sa.select(schema.entries.c.key, schema.entries.c.entry_id))}
+        can = [(each, key) for key, entry in self.model.items() if (each := entry.item) and each.state == "pending"]
+        can = [(item, key) for item, key in can if item.available_at <= self.now]
+        waiting = [key for item, key in sorted(can, key=lambda each: (each[0].due_at, ids[each[1]]))]
+        assert sorted(item.text for item in claimed) == sorted(self.model[key].text for key in waiting[:limit])
+        assert {item.entry_id for item in claimed} == {ids[key] for key in waiting[:limit]}
         assert [item.cached for item in claimed] == [item.text in self.known_vectors for item in claimed]
         for key in waiting[:limit]:
             item = self.model[key].item
@@ -143,8 +176,8 @@ class QueueMachine(RuleBasedStateMachine):
             entry.embedded_as, entry.item = entry.text, None
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), final=st.booleans())
-    def give_up(self, data: st.DataObject, final: bool) -> None:
+    @rule(data=st.data(), final=st.booleans(), patience=st.sampled_from([0.0, 5.0]))
+    def give_up(self, data: st.DataObject, final: bool, patience: float) -> None:
         """The worker fails the first item of a lease, or puts it back for another try."""
         lease_id = data.draw(st.sampled_from(sorted(self.leases)))
         first = self.leases[lease_id][0]
@@ -156,10 +189,11 @@ class QueueMachine(RuleBasedStateMachine):
             if final:
                 moved = items.fail_items(connection, lease_id=lease_id, failed=[told], now=self.now)
             else:
-                moved = items.return_items(connection, lease_id=lease_id, returned=[(*told, self.now)])
+                moved = items.return_items(connection, lease_id=lease_id, returned=[(*told, self.now + patience)], now=self.now)
         assert moved == still_held
         if item is not None and still_held:
-            item.state, item.lease = ("failed" if final else "pending"), None
+            item.wait(self.now + patience)
+            item.state = "failed" if final else "pending"
 
     @rule(seconds=st.sampled_from([1.0, 20.0]))
     def time_passes_and_leases_lapse(self, seconds: float) -> None:
@@ -174,28 +208,43 @@ class QueueMachine(RuleBasedStateMachine):
         lost = [item for item in leased if item.attempts >= MAX_ATTEMPTS]
         assert (returned, failed) == (len(leased) - len(lost), len(lost))
         for item in leased:
-            item.state, item.lease = ("failed" if item in lost and item.attempts >= MAX_ATTEMPTS else "pending"), None
+            item.state, item.lease = ("failed" if item.attempts >= MAX_ATTEMPTS else "pending"), None
+
+    def _act(self, action: ItemAction, selection: ItemSelection) -> int:
+        with self.database.write() as connection:
+            taken = selections.take_chunk(connection, action, selection, now=self.now, upto=self.now, after=None, limit=100)
+            if taken:
+                selections.move_items(connection, action, taken, now=self.now, actor="ann")
+        return len(taken)
+
+    def _in(self, *states: str) -> list[Item]:
+        return [entry.item for entry in self.model.values() if entry.item and entry.item.state in states]
 
     @rule(all_of_them=st.booleans())
     def retry(self, all_of_them: bool) -> None:
         """All failures, or every entry by its id: then the discarded ones too."""
-        states = {"failed"} if all_of_them else {"failed", "discarded"}
-        with self.database.write() as connection:
+        with self.database.read() as connection:
             ids = None if all_of_them else list(connection.execute(sa.select(schema.entries.c.entry_id)).scalars())
-            moved = items.retry_failed(connection, entry_ids=ids, cause=None, now=self.now)
-        waiting = [entry.item for entry in self.model.values() if entry.item and entry.item.state in states]
-        assert moved == len(waiting)
+        waiting = self._in("failed") if all_of_them else self._in("failed", "discarded")
+        assert self._act(ItemAction.RETRY, ItemSelection(entry_ids=ids)) == len(waiting)
         for item in waiting:
-            item.state, item.attempts = "pending", 0
+            item.wait(self.now, priority=0)
+            item.attempts = 0
 
     @rule()
     def discard(self) -> None:
-        with self.database.write() as connection:
-            moved = items.discard_failed(connection, entry_ids=None, cause=None, now=self.now)
-        failed = [entry.item for entry in self.model.values() if entry.item and entry.item.state == "failed"]
-        assert moved == len(failed)
+        failed = self._in("failed")
+        assert self._act(ItemAction.DISCARD, ItemSelection()) == len(failed)
         for item in failed:
             item.state, item.attempts = "discarded", 0
+
+    @rule(first=st.booleans())
+    def prioritise(self, first: bool) -> None:
+        """Put all that wait first, or back in line; those it is so of already are left alone."""
+        waiting = [item for item in self._in("pending") if (item.priority == 0) is first]
+        assert self._act(ItemAction.PUT_FIRST if first else ItemAction.PUT_BACK, ItemSelection()) == len(waiting)
+        for item in waiting:
+            item.wait(item.available_at, priority=int(first))
 
     # What holds at every moment
 
@@ -217,9 +266,10 @@ class QueueMachine(RuleBasedStateMachine):
                 assert (state, is_current) == (None, True), "what waits for nothing has the vector of its present text"
             else:
                 assert (state, attempts, lease_id) == (entry.item.state, entry.item.attempts, entry.item.lease)
-        states = [entry.item.state for entry in self.model.values() if entry.item]
+        states = [item.state for item in self._in("pending", "leased", "failed", "discarded")]
         expected = {"entries": len(self.model)} | {state: states.count(state) for state in ("pending", "leased", "failed", "discarded")}
         assert {name: counters[name] for name in expected} == expected
+        assert sum(counters[f"failed_{cause}"] for cause in FailureCause) == counters["failed"]
 
     def _held(self, lease_id: str) -> list[Entry]:
         return [entry for entry in self.model.values() if entry.item and entry.item.lease == lease_id]

@@ -165,6 +165,14 @@ def ask_twice(verb: str) -> Callable[[Road], Provoked]:
     return provoke
 
 
+def act_while_requeuing(path: str) -> Callable[[Road], Provoked]:
+    def provoke(road: Road) -> Provoked:
+        with running(road, Operation.REQUEUE):
+            return road.api.post(f"/api/queue/{path}", json={}), road.gate("requeue")
+
+    return provoke
+
+
 MANY = sheet(*range(20))
 INVALID = csv_of(("k1", "advice 1", "ann"), ("", "no key", "ann"), ("new", "a new one", "ann"))
 
@@ -190,6 +198,11 @@ WITH_A_TABLE = [
     Case("start_check", Reason.OPERATION_RUNNING, check_twice),
     Case("start_repair", Reason.NOTHING_TO_DO, repair_of(None)),
     Case("start_repair", Reason.CHANGED_SINCE_SHOWN, repair_of("an older one")),
+    Case("start_requeue", Reason.OPERATION_RUNNING, while_running("requeue", Operation.REQUEUE)),
+    Case("retry_failures", Reason.OPERATION_RUNNING, act_while_requeuing("failures/retry")),
+    Case("discard_failures", Reason.OPERATION_RUNNING, act_while_requeuing("failures/discard")),
+    Case("put_items_first", Reason.OPERATION_RUNNING, act_while_requeuing("items/first")),
+    Case("put_items_back", Reason.OPERATION_RUNNING, act_while_requeuing("items/back")),
     Case("start_import", Reason.OPERATION_RUNNING, import_while_running),
     Case("start_undo", Reason.OPERATION_RUNNING, undo_while_running),
     Case("start_import", Reason.PLAN_NOT_READY, apply_unfinished),

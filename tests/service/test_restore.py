@@ -202,7 +202,7 @@ def test_what_was_downloaded_can_be_uploaded_and_restored_after_its_snapshot_is_
     assert report["verdict"] == "good"
     job = restore(filled, report)
     assert filled.get("/api/index")["generation"] == job["result"]["generation"] == 2
-    assert found(filled, "advice 12") [0] == "k12"
+    assert found(filled, "advice 12")[0] == "k12"
     assert_index_is_the_table(filled, config, database)
 
 

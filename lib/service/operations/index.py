@@ -140,4 +140,5 @@ def _publish(
 
 
 def _result(manifest: Manifest) -> dict[str, Any]:
-    return {"generation": manifest.generation, "vectors": manifest.vectors, "build_seconds": manifest.build_seconds}
+    seconds = manifest.build_seconds
+    return {"generation": manifest.generation, "vectors": manifest.vectors, "build_seconds": seconds, "revision": manifest.revision}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from lib.contract.entries import EntryPage
 from lib.contract.errors import ErrorCode
-from lib.service import entries
+from lib.contract.trace import EntryTrace, TraceMatches
+from lib.service import entries, trace
 from lib.service.routers.deps import Cursor, Limit, ServicesDep, Viewer, problems
 
 router = APIRouter(prefix="/api/entries", tags=["entries"])
@@ -24,3 +25,15 @@ def list_entries(
 ) -> EntryPage:
     """Entries in the order they were first seen, those whose key or text contains ``text``."""
     return entries.list_entries(services.database, services.search, text=text, limit=limit, cursor=cursor)
+
+
+@router.get("/find")
+def find_rows(_: Viewer, services: ServicesDep, query: Annotated[str, Query(min_length=1, max_length=500)]) -> TraceMatches:
+    """Rows whose key is or begins with ``query``, then those whose text contains it: which one to trace."""
+    return trace.find_rows(services.database, query)
+
+
+@router.get("/{entry_id}/trace", responses=problems(ErrorCode.NOT_FOUND))
+def trace_entry(entry_id: Annotated[int, Path(ge=0, lt=2**63)], _: Viewer, services: ServicesDep) -> EntryTrace:
+    """The road of one row: sheet, imports, attempts, vector, index, exports, with times; gaps are called gaps."""
+    return trace.trace_entry(services.database, entry_id, served_revision=services.search.served_revision())

@@ -13,6 +13,7 @@ from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
 from lib.contract.inspections import InspectRequest, RestoreRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
+from lib.contract.queue import RequeueRequest
 from lib.contract.states import Operation, UndoOutcome
 from lib.service import jobs, plans, undo
 from lib.service.intentions import start_or_wait
@@ -178,6 +179,14 @@ def start_repair(
 ) -> Started:
     """Repair what one check found: queue entries again, rebuild the index where it is wrong itself."""
     return _start(services, response, how.start(Operation.REPAIR, body.model_dump(), who, request_id))
+
+
+@router.post("/requeue", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
+def start_requeue(
+    body: RequeueRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Retry, discard or put first every item that matches, as a job; a retry may send canaries ahead."""
+    return _start(services, response, how.start(Operation.REQUEUE, body.model_dump(mode="json"), who, request_id))
 
 
 def _start(services: Services, response: Response, start: Start) -> Started:

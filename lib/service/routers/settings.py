@@ -32,7 +32,7 @@ def check_settings(body: CheckRequest, who: Operator, services: ServicesDep, req
     return credentials.check_settings(services.database, services.config, body, actor=who.actor, request_id=request_id)
 
 
-@router.put("/{name}", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.CHANGED_MEANWHILE, ErrorCode.CROSS_SITE))
+@router.put("/{name}", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.REFUSED, ErrorCode.CHANGED_MEANWHILE, ErrorCode.CROSS_SITE))
 def put_setting(name: str, body: SettingChange, who: Admin, services: ServicesDep, request_id: RequestId) -> SettingReading:
     """Change one setting; with ``expected``, only if it is still what the person saw."""
     return settings.put_setting(services.database, name, body, actor=who.actor, request_id=request_id)

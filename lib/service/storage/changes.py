@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.states import UndoOutcome
-from lib.service.storage.counters import add_to_counters, next_revision
+from lib.service.storage.counters import add_to_counters, count_items, next_revision
 from lib.service.storage.schema import import_changes, jobs
 
 
@@ -158,7 +158,7 @@ def forget_changes_before(connection: Connection, before: datetime) -> None:
 # --- the common half -------------------------------------------------------------------------------------------------
 
 _TOUCHED = "SELECT entry_id FROM entries WHERE import_id = :job_id"
-_COUNT_QUEUED = "SELECT state, COUNT(*) AS n FROM items WHERE entry_id IN ({touched} UNION ALL {gone}) GROUP BY state"
+_COUNT_QUEUED = "SELECT state, cause, COUNT(*) AS n FROM items WHERE entry_id IN ({touched} UNION ALL {gone}) GROUP BY state, cause"
 _DEQUEUE = "DELETE FROM items WHERE entry_id IN ({touched} UNION ALL {gone})"
 # What never had a vector is in no index, so no index has to let it go.
 _REMEMBER_REMOVALS = (
@@ -174,11 +174,11 @@ JOIN vectors v ON v.content_hash = e.content_hash AND v.fingerprint = :fingerpri
 LEFT JOIN embeddings m ON m.entry_id = e.entry_id
 WHERE e.import_id = :job_id AND (m.entry_id IS NULL OR m.content_hash <> e.content_hash OR m.fingerprint <> v.fingerprint)
 ON CONFLICT (entry_id) DO UPDATE SET content_hash = excluded.content_hash, fingerprint = excluded.fingerprint,
-  revision = excluded.revision, embedded_at = excluded.embedded_at
+  revision = excluded.revision, embedded_at = excluded.embedded_at, embedded_by = NULL, attempts = NULL, shortened_to = NULL
 """
 _ENQUEUE = """
-INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at)
-SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now FROM entries e
+INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at, due_at)
+SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now, :now FROM entries e
 LEFT JOIN embeddings m ON m.entry_id = e.entry_id AND m.content_hash = e.content_hash AND m.fingerprint = :fingerprint
 WHERE e.import_id = :job_id AND m.entry_id IS NULL ORDER BY e.entry_id
 """
@@ -195,13 +195,14 @@ def _run(connection: Connection, statement: str, values: dict[str, Any]) -> int:
 def _bring_in_line(connection: Connection, values: dict[str, Any], *, gone: str) -> tuple[int, int, int]:
     """Queue, vectors and removals after the entries; answers (entries removed, items enqueued, vectors from the cache)."""
     parts = {"touched": _TOUCHED, "gone": gone}
-    queued = {row.state: row.n for row in connection.execute(sa.text(_COUNT_QUEUED.format(**parts)), values)}
+    queued = connection.execute(sa.text(_COUNT_QUEUED.format(**parts)), values).all()
     _run(connection, _DEQUEUE.format(**parts), values)
     _run(connection, _REMEMBER_REMOVALS.format(**parts), values)
     removed = _run(connection, _DELETE_GONE.format(**parts), values)
     from_cache = _run(connection, _TAKE_FROM_CACHE, values)
     to_embed = _run(connection, _ENQUEUE, values)
     next_revision(connection, "table_revision")
-    add_to_counters(connection, **{state: -count for state, count in queued.items()})
+    for row in queued:
+        count_items(connection, row.state, row.cause, -row.n)
     add_to_counters(connection, entries=-removed, pending=to_embed, arrived_total=to_embed)
     return removed, to_embed, from_cache

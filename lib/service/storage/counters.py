@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from lib.contract.states import FailureCause
+
 #: every counter and what it counts
 COUNTERS = {
     "entries": "entries in the table",
@@ -16,6 +18,7 @@ COUNTERS = {
     "embedded_total": "items ever embedded",
     "table_revision": "rises with every import that changes the table",
     "revision": "rises with every change the index must take up",
+    **{f"failed_{cause}": f"items that failed because of {cause}" for cause in FailureCause},
 }
 
 _ADD = sa.text(
@@ -31,11 +34,17 @@ def get_counters(connection: Connection) -> dict[str, int]:
 
 def add_to_counters(connection: Connection, **deltas: int) -> None:
     """Add to each named counter; zeros cost nothing."""
-    changes = [{"name": name, "delta": delta} for name, delta in deltas.items() if delta]
+    changes = [{"name": name, "delta": delta} for name, delta in sorted(deltas.items()) if delta]  # sorted: row locks, in one order
     if unknown := set(deltas) - set(COUNTERS):
         raise KeyError(f"no counter is called {sorted(unknown)}")
     if changes:
         connection.execute(_ADD, changes)
+
+
+def count_items(connection: Connection, state: str, cause: str | None, delta: int) -> None:
+    """So many items more (or fewer) in a state; the failed are counted by cause as well."""
+    of_cause = {f"failed_{cause}": delta} if state == "failed" and cause else {}
+    add_to_counters(connection, **{state: delta}, **of_cause)
 
 
 def next_revision(connection: Connection, name: str = "revision") -> int:

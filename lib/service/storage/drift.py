@@ -41,8 +41,8 @@ WHERE m.fingerprint = :fingerprint AND m.revision <= :revision ORDER BY m.entry_
 """
 _LEAVING = "SELECT entry_id FROM removals WHERE revision > :revision"
 _ENQUEUE = f"""
-INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at)
-SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now FROM entries e
+INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at, due_at)
+SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now, :now FROM entries e
 JOIN ({_TROUBLED}) t ON t.entry_id = e.entry_id ORDER BY e.entry_id
 """  # noqa: S608 - put together from our own words
 

@@ -34,6 +34,7 @@ __all__ = [
     "import_changes",
     "index_checks",
     "intentions",
+    "item_events",
     "items",
     "job_log",
     "jobs",
@@ -106,7 +107,7 @@ plans = Table(
     Column("requested_by", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("applied_by_job", String(32)),
+    Column("applied_by_job", String(32), index=True),
     Column("applied", Json),  # what applying it did, written in the same transaction
 )
 
@@ -150,6 +151,7 @@ items = Table(
     Column("content_hash", LargeBinary(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("priority", Integer, nullable=False, default=0),
+    Column("due_at", Instant, nullable=False),  # when its turn is: the time it became available, less an hour for each priority
     Column("attempts", Integer, nullable=False, default=0),
     Column("enqueued_at", Instant, nullable=False),
     Column("available_at", Instant, nullable=False),
@@ -159,13 +161,33 @@ items = Table(
     Column("cause", String(32)),
     Column("error", Text),
     Column("failed_at", Instant),
+    Column("shorten_to", Integer),  # embed only so many characters of the text; null: all of it
 )
 # Partial, so that the leased, failed and pending each pay only for the index that finds them.
 _PENDING, _FAILED, _HELD = items.c.state == "pending", items.c.state == "failed", items.c.lease_id.is_not(None)
-Index("ix_items_claim", items.c.priority.desc(), items.c.entry_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
-Index("ix_items_oldest", items.c.enqueued_at, sqlite_where=_PENDING, postgresql_where=_PENDING)
+_DISCARDED = items.c.state == "discarded"
+Index("ix_items_claim", items.c.due_at, items.c.entry_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_items_oldest", items.c.enqueued_at.desc(), items.c.entry_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index("ix_items_lease", items.c.lease_id, sqlite_where=_HELD, postgresql_where=_HELD)
 Index("ix_items_failed", items.c.failed_at.desc(), items.c.entry_id, sqlite_where=_FAILED, postgresql_where=_FAILED)
+Index("ix_items_cause", items.c.cause, items.c.failed_at.desc(), items.c.entry_id, sqlite_where=_FAILED, postgresql_where=_FAILED)
+Index("ix_items_discarded", items.c.failed_at.desc(), items.c.entry_id, sqlite_where=_DISCARDED, postgresql_where=_DISCARDED)
+
+# What happened to an item besides going well, which its embedding says itself: one row for each attempt that failed and
+# each decision of a person. No foreign key: the trail outlives the entry.
+item_events = Table(
+    "item_events",
+    metadata,
+    Column("event_id", BigId, primary_key=True),
+    Column("entry_id", BigId, nullable=False, index=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("actor", Text, nullable=False),  # the worker, or the person
+    Column("attempt", Integer),
+    Column("cause", String(32)),
+    Column("detail", Text),
+    Column("job_id", String(32)),
+)
 
 embeddings = Table(
     "embeddings",
@@ -175,6 +197,9 @@ embeddings = Table(
     Column("fingerprint", String(32), nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),  # a generation holds all revisions up to its own
     Column("embedded_at", Instant, nullable=False),
+    Column("embedded_by", Text),  # the worker; null when the vector was known already
+    Column("attempts", Integer),
+    Column("shortened_to", Integer),  # the vector is of so many characters; null: of the whole text
 )
 
 vectors = Table(
@@ -218,7 +243,7 @@ import_changes = Table(
     metadata,
     Column("job_id", String(32), primary_key=True),
     Column("entry_id", BigId, primary_key=True, autoincrement=False),
-    Column("key", Text, nullable=False),
+    Column("key", Text, nullable=False, index=True),
     Column("change", String(16), nullable=False),
     Column("after_hash", LargeBinary(16)),  # the record hash the import left; null when it removed the entry
     Column("text", Text),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.queue import CAUSES, Failure, FailurePage, FailureReport, FailureSelection, QueueHistory, QueueReading, Window
+from lib.contract.queue import CAUSES, Failure, FailurePage, FailureReport, ItemSelection, QueueHistory, QueueReading, Window
 from lib.contract.states import FailureCause
 from lib.ui.charts import WINDOW_WORDS, show_backlog_chart, show_throughput_chart
 from lib.ui.dialogs import Question, ask
@@ -178,12 +178,12 @@ def _show_failures(page: FailurePage, cause: FailureCause | None) -> None:
     gate = connection_gate()
     with st.container(horizontal=True, vertical_alignment="center", key="failure_buttons"):
         if chosen:
-            one, count = FailureSelection(entry_ids=chosen), plural(len(chosen), "row")
+            one, count = ItemSelection(entry_ids=chosen), plural(len(chosen), "row")
             if gated_button(f"Retry {count}", gate, key="retry_chosen", icon_name="replay", primary=True):
                 _retry(one)
             if gated_button(f"Discard {count}", gate, key="discard_chosen", icon_name="delete"):
                 _ask_discard(one, count, chosen)
-        every = FailureSelection(cause=cause)
+        every = ItemSelection(cause=cause)
         which = f"all {page.total:,}" + (" of this cause" if cause else "")
         if gated_button(f"Retry {which}", gate, key="retry_all", icon_name="replay"):
             _retry(every)
@@ -240,7 +240,7 @@ def _failure_row(failure: Failure) -> dict[str, object]:
     }
 
 
-def _retry(selection: FailureSelection) -> None:
+def _retry(selection: ItemSelection) -> None:
     """Safe to repeat and reversible by nature, so it is not asked about."""
     report = attempt(lambda: get_client().retry_failures(selection), failing="Nothing was retried")
     if report is not None:
@@ -249,7 +249,7 @@ def _retry(selection: FailureSelection) -> None:
     st.rerun()
 
 
-def _ask_discard(selection: FailureSelection, count: str, ids: list[int]) -> None:
+def _ask_discard(selection: ItemSelection, count: str, ids: list[int]) -> None:
     """Tier 2. ``ids`` are the rows meant, when all of them are known: discarded rows come back only by name."""
     ask(
         Question(
@@ -263,14 +263,14 @@ def _ask_discard(selection: FailureSelection, count: str, ids: list[int]) -> Non
     )
 
 
-def _discard(selection: FailureSelection, ids: list[int], _: object) -> Notice:
+def _discard(selection: ItemSelection, ids: list[int], _: object) -> Notice:
     report = get_client().discard_failures(selection)
     _forget_selection()
     return Notice(_words("Discarded", report), undo=partial(_undiscard, ids) if ids else None)
 
 
 def _undiscard(ids: list[int]) -> str:
-    report = get_client().retry_failures(FailureSelection(entry_ids=ids))
+    report = get_client().retry_failures(ItemSelection(entry_ids=ids))
     _forget_selection()
     return _words("Back in the queue", report)
 
