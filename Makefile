@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit faults check postgresql
+.PHONY: help run test test-unit faults fuzz check postgresql
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -40,6 +40,9 @@ test-unit: .venv/installed-for-tests  ## only the tests that need neither a brow
 faults: .venv/installed-for-tests  ## the long campaigns: 200 kills at random moments of every operation, 1,000 cuts of the live feed
 	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/faults/test_feed_storm.py
 	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
+
+fuzz: .venv/installed-for-tests  ## feed ten thousand hostile snapshot files to the restore
+	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest -s tests/faults/test_hostile_files.py
 
 check: .venv/installed-for-tests  ## style (ruff) and types (mypy)
 	$(BIN)/ruff check .

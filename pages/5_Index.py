@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from lib.ui.frames.go_back import show_go_back
 from lib.ui.frames.golden import show_golden
 from lib.ui.frames.health import show_health
 from lib.ui.frames.index import show_index
+from lib.ui.frames.inspect import show_inspect
 from lib.ui.frames.job_detail import show_open_job
+from lib.ui.frames.rehearsal import show_open_inspection
 from lib.ui.frames.search import show_search
 from lib.ui.frames.snapshots import show_snapshots
 from lib.ui.shell import open_page, open_tab
 
 open_page("Index")
 show_open_job()
-match open_tab("Overview", "Health", "Golden questions"):
+show_open_inspection()
+match open_tab("Overview", "Look into a file", "Health", "Golden questions"):
     case "Health":
         show_health()
     case "Golden questions":
         show_golden()
+    case "Look into a file":
+        show_inspect()
     case _:
         show_search()
         show_index()
+        show_go_back()
         show_snapshots()

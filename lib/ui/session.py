@@ -58,6 +58,7 @@ class Params:
     STATE: Final = "state"  #: the job list's filter, and the export's
     PERSON: Final = "person"  #: the job list's filter
     PERIOD: Final = "period"  #: the job list's filter
+    INSPECTION: Final = "inspection"  #: the report of an inspection to look at
     OBJECT: Final = "object"  #: the audit list's filter
     AS_OF: Final = "as_of"  #: a moment to show beside the present
     TAB: Final = "tab"  #: the open tab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,26 +24,40 @@ def _asset(kind: str) -> str:
 _component = st.components.v2.component("switchyard_upload", html=_asset("html"), css=_asset("css"), js=_asset("js"))
 
 
-def show_uploader(limit_bytes: int) -> str | None:
+@dataclass(frozen=True)
+class Accepted:
+    """What kind of file a place takes: the words of the place, the endings of names, and the setting that limits the size."""
+
+    what: str
+    endings: tuple[str, ...]
+    setting: str
+
+
+SHEETS = Accepted("Choose a CSV file", (".csv", ".tsv", ".txt"), "Largest upload")
+INDEX_FILES = Accepted("Choose a FAISS file or a snapshot", (".faiss", ".switchyard.tar"), "Largest index file")
+
+
+def show_uploader(limit_bytes: int, accepted: Accepted = SHEETS) -> str | None:
     """The place to drop a file; the upload's id once all of it has arrived."""
     if not is_embedded():
-        return _show_small_uploader(limit_bytes)
+        return _show_small_uploader(limit_bytes, accepted)
     goal = st.session_state.get(Keys.UPLOADS)
     result = _component(
         key="uploader",
-        data={"goal": goal},
+        data={"goal": goal, "what": accepted.what, "accept": ",".join(accepted.endings)},
         on_chosen_change=_nothing,
         on_done_change=_nothing,
         on_failed_change=_nothing,
         on_expired_change=_nothing,
         on_stopped_change=_nothing,
     )
-    return _answer(result, limit_bytes)
+    return _answer(result, limit_bytes, accepted)
 
 
 def _answer(
     result: Any,
     limit_bytes: int,
+    accepted: Accepted,
 ) -> str | None:
     """React to the one thing the browser reported in this run."""
     if result.done:
@@ -58,16 +73,17 @@ def _answer(
             icon=":material/error:",
         )
     elif result.chosen:
-        _begin(result.chosen["name"], int(result.chosen["size"]), int(result.chosen["modified"]), limit_bytes)
+        _begin(result.chosen["name"], int(result.chosen["size"]), int(result.chosen["modified"]), limit_bytes, accepted)
     elif result.expired and (goal := st.session_state.get(Keys.UPLOADS)):
         _set_goal(goal["upload_id"], goal["name"])
     return None
 
 
-def _begin(name: str, size: int, modified: int, limit_bytes: int) -> None:
+def _begin(name: str, size: int, modified: int, limit_bytes: int, accepted: Accepted) -> None:
     if size > limit_bytes:
         st.error(
-            f"{name} has {format_size(size)}; at most {format_size(limit_bytes)} are taken. Settings → Largest upload raises the limit.",
+            f"{name} has {format_size(size)}; at most {format_size(limit_bytes)} are taken. "
+            f"Settings → {accepted.setting} raises the limit.",
             icon=":material/error:",
         )
         return
@@ -112,11 +128,13 @@ def _still_there(upload_id: str) -> bool:
     return True
 
 
-def _show_small_uploader(limit_bytes: int) -> str | None:
+def _show_small_uploader(limit_bytes: int, accepted: Accepted) -> str | None:
     """The service is elsewhere, where a browser may not send: the file passes through the console."""
     limit_mib = min(int(st.get_option("server.maxUploadSize")), limit_bytes >> 20)
     file = st.file_uploader(
-        f"CSV file, at most {limit_mib} MiB here because the service is on another host", type=["csv", "tsv", "txt"], key="small_uploader"
+        f"{accepted.what}, at most {limit_mib} MiB here because the service is on another host",
+        type=[ending.rpartition(".")[2] for ending in accepted.endings],
+        key="small_uploader",
     )
     if file is None or not st.button("Upload", type="primary", icon=":material/upload:", key="small_upload"):
         return None

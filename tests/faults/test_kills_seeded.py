@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lib.contract.inspections import InspectRequest, RestoreRequest, SnapshotSource
 from tests.faults.console import Console
 from tests.faults.invariants import assert_whole
 from tests.faults.road import (
@@ -49,6 +50,7 @@ class Campaign:
             self.refresh,
             self.rebuild,
             self.snapshot,
+            self.restore,
             self.undo,
         )
 
@@ -112,6 +114,18 @@ class Campaign:
         job_id = start_snapshot(self.console)
         kill(job_id, within=0.7)
         wait_job(self.console, job_id)
+
+    def restore(self, kill: Callable[..., None]) -> None:
+        taken = wait_job(self.console, start_snapshot(self.console)).result
+        assert taken is not None
+        self.sheet.edit(300)
+        import_sheet(self.console, self.sheet)
+        source = InspectRequest(source=SnapshotSource(snapshot_id=taken["snapshot_id"]))
+        inspection_id = self.console.client.start_inspection(source)
+        wait_job(self.console, inspection_id)
+        job_id = self.console.client.start_restore(RestoreRequest(inspection_id=inspection_id, typed_name=taken["name"]))
+        kill(job_id, within=0.7)
+        wait_job(self.console, job_id)  # the refresh that follows brings the restored one in line with the table
 
     def undo(self, kill: Callable[..., None]) -> None:
         before = dict(self.sheet.texts)

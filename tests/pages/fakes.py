@@ -17,6 +17,7 @@ from lib.contract.golden import GoldenReading
 from lib.contract.health import HealthReading
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
+from lib.contract.inspections import Inspection
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
@@ -43,6 +44,7 @@ from tests.pages.canned import (
     plan,
 )
 from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_health
+from tests.pages.fake_inspections import FakeInspections, inspected_job, inspection
 from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
@@ -68,7 +70,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeOperations, FakeIndex, FakeLooking):
+class FakeClient(FakeOperations, FakeIndex, FakeLooking, FakeInspections):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -86,6 +88,8 @@ class FakeClient(FakeOperations, FakeIndex, FakeLooking):
     health: HealthReading = field(default_factory=no_health)
     places: list[Place] = field(default_factory=list)
     visit: Visit = field(default_factory=lambda: Visit(since=None, taken_at=now()))
+    inspection: Inspection = field(default_factory=inspection)
+    previous: int | None = None
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:
@@ -241,6 +245,7 @@ def scene(name: str) -> tuple[FakeClient, FakeHub]:
         client = FakeClient(
             exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent], golden=golden(), health=health()
         )
+        client.jobs.append(inspected_job())
     if name in {"failed", "offline"}:
         client.failures = failures()
     if name in {"offline", "silent"}:

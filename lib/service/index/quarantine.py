@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from pydantic import ValidationError
 
+from lib.contract.faiss_file import Structure, walk_file
 from lib.contract.faults import BadFile, Fault
 from lib.service.index.bundle import MEMBERS, SUFFIX, tar_header
 from lib.service.index.durable import sha256_of
@@ -136,6 +137,19 @@ def check_set(folder: Path) -> Staged:
             raise BadFile(Fault.WRONG_CHECKSUM, f"{name} is not the file the manifest names.")
     _check_ids(folder / IDS_FILE, manifest)
     return Staged(folder, manifest.index_file.sha256, manifest)
+
+
+def check_structure(staged: Staged) -> Structure:
+    """What the index file holds, walked without FAISS; BadFile when it is not sound, or not what the manifest says."""
+    structure, said = walk_file(staged.index_path), staged.manifest
+    if said is None:
+        return structure
+    holds = (structure.dimension, structure.vectors, structure.metric, structure.kind)
+    if holds != (said.dimension, said.vectors, said.metric, said.factory):
+        told = f"The manifest says {said.vectors:,} × {said.dimension} as {said.factory}"
+        words = f"{told}; the file holds {structure.vectors:,} × {structure.dimension} as {structure.kind}."
+        raise BadFile(Fault.MANIFEST_DISAGREES, words)
+    return structure
 
 
 def _read_manifest(path: Path) -> SavedManifest:

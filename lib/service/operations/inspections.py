@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lib.contract.faiss_file import Structure, walk_file
+from lib.contract.faiss_file import Structure
 from lib.contract.faults import BadFile, Fault
 from lib.contract.inspections import InspectedFacts, InspectRequest, Obstacle, SampleRow, SnapshotSource, UploadedSource
 from lib.contract.jobs import JobFailure
@@ -15,7 +15,7 @@ from lib.contract.states import Verdict
 from lib.service.embedders import Embedder, current_embedder
 from lib.service.index.durable import write_synced
 from lib.service.index.factory import FACTORIES
-from lib.service.index.quarantine import Staged, stage_copy, stage_upload
+from lib.service.index.quarantine import Staged, check_structure, stage_copy, stage_upload
 from lib.service.index.sandbox import Examined, examine
 from lib.service.operations.rehearsal import Rehearsal, rehearse
 from lib.service.operations.runner import JobContext, OperationFailed
@@ -85,8 +85,7 @@ def _stage_upload(context: JobContext, source: UploadedSource, folder: Path) -> 
 
 def _report(context: JobContext, staged: Staged) -> dict[str, Any]:
     context.tell("walking its structure")
-    structure, embedder = walk_file(staged.index_path), current_embedder(context.database, context.config)
-    _check_manifest(staged, structure)
+    structure, embedder = check_structure(staged), current_embedder(context.database, context.config)
     obstacles = find_obstacles(staged, structure, embedder)
     comparable = structure.has_ids and structure.dimension == embedder.dimension
     rehearsal = Rehearsal(context, embedder, staged.manifest) if comparable else None
@@ -107,17 +106,6 @@ def _report(context: JobContext, staged: Staged) -> dict[str, Any]:
         "obstacles": [each.model_dump(mode="json") for each in obstacles],
         "sha256": staged.sha256,
     }
-
-
-def _check_manifest(staged: Staged, structure: Structure) -> None:
-    said = staged.manifest
-    if said is None:
-        return
-    holds = (structure.dimension, structure.vectors, structure.metric, structure.kind)
-    if holds != (said.dimension, said.vectors, said.metric, said.factory):
-        told = f"The manifest says {said.vectors:,} × {said.dimension} as {said.factory}"
-        words = f"{told}; the file holds {structure.vectors:,} × {structure.dimension} as {structure.kind}."
-        raise BadFile(Fault.MANIFEST_DISAGREES, words)
 
 
 def find_obstacles(staged: Staged, structure: Structure, embedder: Embedder) -> list[Obstacle]:

@@ -2,6 +2,7 @@
 export default function ({ parentElement, data, setTriggerValue }) {
   const find = (name) => parentElement.querySelector(name);
   const input = find('#file'), zone = find('.zone'), going = find('.going'), words = find('.words'), bar = find('progress');
+  find('.what').textContent = data.what; input.accept = data.accept;
   const own = parentElement.__upload ??= { file: null, running: '' };
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const say = (text) => { words.textContent = text; };

@@ -1,0 +1,237 @@
+"""The report of an inspection: what is inside, what would change if it were served, a search in it, and the button that serves it."""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from urllib.parse import quote
+
+import streamlit as st
+
+from lib.client.errors import ClientError
+from lib.contract.events import Topic
+from lib.contract.golden import GoldenDifference
+from lib.contract.inspections import InspectedComparison, InspectedFacts, Inspection, RestoreRequest
+from lib.contract.operations import Gate
+from lib.contract.states import AnswerChange, JobState, Operation, RefreshMode, Verdict
+from lib.ui.dialogs import Question, ask
+from lib.ui.format import UNKNOWN, format_count, format_score, format_size, plural
+from lib.ui.gates import gated_button
+from lib.ui.live import find_job, gate_of, is_offline, last_known, latest_index, latest_jobs, latest_settings, live_block, newest_jobs
+from lib.ui.marks import Column, Mark, Tile, Tone, badge, box, code, facts, icon, moment, table, tiles
+from lib.ui.notices import Notice, describe_error, show_trouble, start_key
+from lib.ui.session import Params, get_client, get_param, go_to, now, zone
+from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
+
+VERDICTS = {
+    Verdict.GOOD: (Tone.DONE, Mark(Tone.DONE, "check_circle", "good"), "It may be served, and answers as it should."),
+    Verdict.WORSE: (Tone.BAD, Mark(Tone.BAD, "error", "worse"), "It may be served, but it would answer worse than what is served now."),
+    Verdict.STRANGE: (Tone.HELD, Mark(Tone.HELD, "help", "strange"), "You can look into it and search it here. It cannot be served."),
+    Verdict.REFUSED: (Tone.BAD, Mark(Tone.BAD, "block", "refused"), "It was not read. Nothing of it was kept."),
+}
+CHANGES = {
+    AnswerChange.REGRESSED: Mark(Tone.BAD, "trending_down", "gets worse"),
+    AnswerChange.IMPROVED: Mark(Tone.DONE, "trending_up", "gets better"),
+    AnswerChange.MOVED: Mark(Tone.HELD, "swap_vert", "other rows"),
+}
+
+
+def show_open_inspection() -> None:
+    """The inspection of the URL, if there is one; the URL is its permalink."""
+    ident = get_param(Params.INSPECTION)
+    if ident is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        show_heading("Inspection and rehearsal", Topic.JOBS)
+        st.button("Close", icon=":material/close:", key="close_inspection", on_click=go_to)
+    _show_inspection(ident)
+    _show_search(ident)
+
+
+@st.fragment(key="inspection")
+def _show_inspection(ident: str) -> None:
+    with live_block("inspection"):
+        jobs = latest_jobs()
+        for active in jobs.active if jobs else []:
+            if active.job_id == ident or active.operation is Operation.RESTORE:
+                show_active_job(active, key="inspection")
+        try:
+            job = find_job(ident) or last_known(f"job_{ident}", lambda: get_client().get_job(ident))
+            ready = job is not None and job.state is JobState.SUCCEEDED
+            report = last_known(f"inspection_{ident}", partial(_get_inspection, ident, newest_jobs())) if ready else None
+        except ClientError as error:
+            show_trouble(describe_error(error, "The report cannot be shown"))
+            return
+        if report is not None:
+            _show_report(report)
+        elif job is None:
+            show_unknown("The report")
+        elif not job.is_active:
+            link = f'<a href="/?{Params.JOB}={quote(ident)}" target="_self">its job</a>'
+            st.html(box(Tone.BAD, f"{icon('error')} The inspection is {job.state}", f"There is no report; {link} says why."))
+
+
+@st.cache_data(ttl=30, max_entries=8, show_spinner=False)
+def _get_inspection(ident: str, newest: str) -> Inspection:  # noqa: ARG001  part of the key
+    return get_client().get_inspection(ident)
+
+
+def _show_report(report: Inspection) -> None:
+    tone, mark, words = VERDICTS[report.verdict]
+    reasons = [f"{icon('flag')} {escape(flag)}" for flag in report.flags]
+    reasons += [f"{icon('block')} {escape(each.detail)} {code(each.fault)}" for each in report.obstacles]
+    st.html(box(tone, f"{badge(mark)} “{escape(report.name)}”", words, *reasons))
+    _show_restore(report)
+    if report.comparison is not None:
+        st.html(tiles(comparison_tiles(report.comparison)))
+        st.html(f'<span class="sy-note">{escape(what_follows(report.comparison))}</span>')
+    if report.questions_asked:
+        _show_questions(report)
+    if report.facts is not None:
+        st.html(facts(inside(report.facts)))
+        _show_sample(report.facts)
+
+
+def comparison_tiles(beside: InspectedComparison) -> list[Tile]:
+    """The file beside the table: rows, vectors, recall."""
+    sound = f"{beside.compared - beside.wrong:,} of {beside.compared:,}" if beside.compared else UNKNOWN
+    span = f"{_percent(beside.recall_low_ratio)} – {_percent(beside.recall_high_ratio)}, {plural(beside.queries, 'row')} tried"
+    return [
+        Tile(label="In both", value=format_count(beside.in_both), note=f"of {plural(beside.table_vectors, 'row')} with a vector"),
+        Tile(label="Rows it lacks", value=format_count(beside.only_in_table), note="in the table, not in the file"),
+        Tile(label="Rows it has too many", value=format_count(beside.only_in_file), note="in the file, not in the table"),
+        Tile(label="Changed since", value=format_count(beside.changed), note="embedded anew after it was made"),
+        Tile(label="Right vectors", value=sound, note="of the unchanged rows compared", tone=Tone.BAD if beside.wrong else None),
+        Tile(
+            label="Recall@10",
+            value=_percent(beside.recall_ratio),
+            note=f"{span}; served now: {_percent(beside.recall_served_ratio)}" if beside.queries else "nothing could be tried",
+        ),
+    ]
+
+
+def _percent(ratio: float | None) -> str:
+    return UNKNOWN if ratio is None else f"{ratio:.1%}"
+
+
+def what_follows(beside: InspectedComparison) -> str:
+    """What the refresh after a restore would have to do."""
+    settings = latest_settings()
+    values = {setting.name: setting.value for setting in settings.settings} if settings else {}
+    count = beside.only_in_table + beside.only_in_file + beside.changed
+    if not count and not beside.wrong:
+        return "If it is served, no refresh has anything to bring in line: table and file hold the same rows."
+    what = "every row is taken up anew, because not all of its vectors proved right" if beside.wrong else plural(count, "row")
+    when = "when somebody presses Refresh" if values.get("index.refresh") == RefreshMode.MANUAL else "by itself, within moments"
+    return f"If it is served, the next refresh brings it in line with the table, {when}: {what}."
+
+
+def _show_questions(report: Inspection) -> None:
+    if not report.questions:
+        answer = "It answers" if report.questions_asked == 1 else "All are answered"
+        st.html(f'<p>{icon("quiz")} {plural(report.questions_asked, "golden question")} asked. {answer} as now.</p>')
+        return
+    rows = [_question_row(each) for each in report.questions]
+    asked = plural(report.questions_asked, "golden question")
+    lead = f"<p>{icon('quiz')} {len(report.questions)} of {asked} would be answered differently:</p>"
+    columns = [Column(title="Question", wide=True), *(Column(title=name) for name in ("What changes", "First hits now", "First hits then"))]
+    st.html(lead + table(columns, rows, caption="Golden questions whose answer would change"))
+
+
+def _question_row(each: GoldenDifference) -> tuple[str, ...]:
+    before, after = (", ".join(answer.found_keys[:3]) if answer else "" for answer in (each.before, each.after))
+    mark = CHANGES.get(each.change)
+    return escape(each.text), badge(mark) if mark else escape(each.change), escape(before) or UNKNOWN, escape(after) or UNKNOWN
+
+
+def inside(found: InspectedFacts) -> list[tuple[str, str, str]]:
+    """Every fact of the file with a sentence that says what it means."""
+    lengths = " · ".join(format_score(each) if each is not None else UNKNOWN for each in (found.norm_min, found.norm_mean, found.norm_max))
+    ids = f"{format_count(found.first_id)} – {format_count(found.last_id)}" if found.has_ids else "none: counted by place"
+    return [
+        ("Kind", code(found.kind), "FAISS' own word for how the vectors are kept."),
+        ("Vectors", f"<b>{format_count(found.vectors)}</b>", "How many it holds."),
+        ("Dimension", format_count(found.dimension), "Numbers per vector; must be the model's."),
+        ("Compared by", escape(found.metric), "How near two vectors are."),
+        ("Model", escape(found.embedder or UNKNOWN), "Only a set says which one made it; a bare FAISS file does not."),
+        ("Generation", format_count(found.generation), "Its number where it was made."),
+        ("Built", moment(found.built_at, now=now(), zone=zone()), "When, by its own word."),
+        ("Ids", ids, "The least and the greatest."),
+        ("Lengths", lengths, "Least, mean and greatest length of a vector; all should be 1."),
+        ("Not of length 1", f"{format_count(found.off_norm)}, {format_count(found.zero_vectors)} of them zero", "By more than 5 %."),
+        ("Duplicates", format_count(found.duplicate_vectors), "Vectors that another one equals: rows with the same text."),
+        ("Find themselves", f"{found.self_hits} of {found.self_tried}", "Vectors searched for in the file itself."),
+        ("Size", format_size(found.size_bytes), "Of the FAISS file."),
+        ("SHA-256", code(found.sha256), "A copy with the same one is the same."),
+    ]
+
+
+def _show_sample(found: InspectedFacts) -> None:
+    if found.sample and found.has_ids:
+        unknown = '<span class="sy-muted">the table has no such row</span>'
+        rows = [(str(row.entry_id), escape(row.key or UNKNOWN), escape(row.text or "") or unknown) for row in found.sample]
+        columns = (Column(title="Id", number=True), Column(title="Key"), Column(title="Text", wide=True))
+        st.html('<div class="sy-note">A sample of its ids, beside the table</div>' + table(columns, rows, caption="A sample of its ids"))
+
+
+def _show_restore(report: Inspection) -> None:
+    gate = gate_of(Operation.RESTORE)
+    if gate.allowed and not report.gate.allowed:
+        gate = Gate(allowed=False, reason_code=report.gate.reason_code, reason_text=report.gate.reason_text)
+    if gated_button("Restore", gate, key="restore", icon_name="settings_backup_restore", primary=report.verdict is Verdict.GOOD):
+        _ask_restore(report)
+
+
+def _ask_restore(report: Inspection) -> None:
+    """Tier 3: what is served is replaced."""
+    reading, found = latest_index(), report.facts
+    served = f"generation {reading.generation}" if reading and reading.generation else "nothing"
+    vectors = plural(found.vectors, "vector") if found else UNKNOWN
+    warning = "**The rehearsal found it worse than what is served.** " if report.verdict is Verdict.WORSE else ""
+    follows = what_follows(report.comparison) if report.comparison else ""
+    ask(
+        Question(
+            title=f"Restore “{report.name}”?",
+            body=f"{warning}A new generation with its **{vectors}** is served instead of **{served}**. "
+            "The table and its queue stay as they are; "
+            f"embedding workers stand still for a moment. {follows}",
+            reversible=f"A safety snapshot is taken first, and one click goes back to {served}." if served != "nothing" else "",
+            type_label=f"To serve it, type its name: {report.name}",
+            typed=report.name,
+            verb="Restore",
+            perform=partial(_restore, report.inspection_id, report.name),
+        )
+    )
+
+
+def _restore(ident: str, name: str, _: object) -> Notice:
+    job_id = get_client().start_restore(RestoreRequest(inspection_id=ident, typed_name=name), start_key("restore"))
+    return Notice(f"Restore of “{name}” started; searches are answered as before until it is whole", f"/?{Params.JOB}={job_id}")
+
+
+def _show_search(ident: str) -> None:
+    """Outside the live block, so that typing is never disturbed."""
+    known: Inspection | None = st.session_state.get(f"known_inspection_{ident}")
+    if known is None or known.facts is None or not known.facts.has_ids or is_offline():
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", key="inspection_search"):
+        text = st.text_input("Search in this file", key="inspection_text", placeholder="e.g. customer cannot log in", max_chars=10_000)
+        st.button("Search the file", icon=":material/search:", key="inspection_search_button")
+    if not text or not text.strip():
+        return
+    try:
+        result = get_client().search_inspection(ident, text.strip())
+    except ClientError as error:
+        show_trouble(describe_error(error, "The file was not searched"))
+        return
+    if not result.hits:
+        show_nothing("Nothing of the table was found.", f"{plural(result.unknown, 'hit')} of rows the table does not have.")
+        return
+    rows = [(format_score(hit.score), escape(hit.key), escape(hit.text[:200])) for hit in result.hits]
+    columns = (Column(title="Score", number=True), Column(title="Key"), Column(title="Text", wide=True))
+    st.html(table(columns, rows, caption="Hits in the inspected file") + _unknown_line(result.unknown))
+
+
+def _unknown_line(unknown: int) -> str:
+    words = f"Left out: {plural(unknown, 'hit')} whose row the table does not have."
+    return f'<span class="sy-note">{words}</span>' if unknown else ""

@@ -1,0 +1,86 @@
+"""A FAISS file of one's own, opened in a script: walked before it is read, refused by name, searched and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from lib.client.snapshots import open_snapshot
+from lib.contract.faults import BadFile, Fault
+
+VECTORS = np.eye(6, 8, dtype=np.float32)
+
+
+def write(path: Path, factory: str = "IDMap2,Flat", ids: range = range(10, 16), metric: int = faiss.METRIC_INNER_PRODUCT) -> Path:
+    index = faiss.index_factory(8, factory, metric)
+    data = np.vstack([VECTORS] * 20)
+    index.train(data)
+    if factory.startswith(("IDMap", "IVF")):
+        index.add_with_ids(VECTORS, np.asarray(ids, np.int64))
+    else:
+        index.add(VECTORS)
+    faiss.write_index(index, str(path))
+    return path
+
+
+@pytest.mark.parametrize("factory", ["IDMap2,Flat", "IDMap,Flat", "IDMap2,SQ8", "Flat", "IVF2,Flat", "IVF2,SQ8"])
+def test_each_known_kind_is_opened_searched_and_measured(tmp_path: Path, factory: str) -> None:
+    saved = open_snapshot(write(tmp_path / "own.faiss", factory))
+    assert (saved.structure.kind, saved.structure.dimension, saved.structure.vectors, saved.manifest) == (factory, 8, 6, None)
+    expected = list(range(6)) if factory == "Flat" else list(range(10, 16))
+    assert sorted(saved.ids.tolist()) == expected
+    scores, ids = saved.search(VECTORS[2:3], k=1)
+    assert ids[0, 0] == expected[2]
+    assert scores[0, 0] == pytest.approx(1, abs=0.05)
+    assert saved.norms() == pytest.approx(np.ones(6), abs=0.05)
+    for wrong in (VECTORS[:, :4], VECTORS[0], VECTORS * np.nan):
+        with pytest.raises(ValueError, match="finite numbers"):
+            saved.search(wrong)
+
+
+def test_two_files_are_compared_by_their_ids(tmp_path: Path) -> None:
+    one, other = (open_snapshot(write(tmp_path / f"{start}.faiss", ids=range(start, start + 6))) for start in (10, 12))
+    compared = one.compare_ids(other)
+    assert (compared.in_both, compared.only_here.tolist(), compared.only_there.tolist()) == (4, [10, 11], [16, 17])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda data: data[:-1], Fault.BAD_STRUCTURE),
+        (lambda data: data + b"x", Fault.BAD_STRUCTURE),
+        (lambda _: b"", Fault.BAD_STRUCTURE),
+        (lambda data: b"IHNf" + data[4:], Fault.UNKNOWN_KIND),
+        (lambda data: b"ilod" + data[4:], Fault.NAMES_ANOTHER_FILE),
+        (lambda data: data[:8] + struct.pack("<q", 2**62) + data[16:], Fault.BAD_STRUCTURE),
+    ],
+)
+def test_what_is_not_a_whole_known_file_is_refused_before_faiss_sees_it(tmp_path: Path, spoil, fault: Fault) -> None:
+    path = write(tmp_path / "own.faiss")
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(BadFile) as refused:
+        open_snapshot(path)
+    assert refused.value.fault is fault
+    assert str(refused.value).startswith(f"{fault}: ")
+
+
+def test_a_set_is_proved_against_its_manifest(tmp_path: Path) -> None:
+    path = write(tmp_path / "index.faiss")
+    told = {"generation": 3, "files": {"index.faiss": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(told))
+    saved = open_snapshot(tmp_path)
+    assert saved.manifest is not None
+    assert saved.manifest["generation"] == 3
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(BadFile) as changed:
+        open_snapshot(tmp_path)
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(BadFile) as bad:
+        open_snapshot(tmp_path)
+    assert (changed.value.fault, bad.value.fault) == (Fault.WRONG_CHECKSUM, Fault.BAD_MANIFEST)

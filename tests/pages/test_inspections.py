@@ -1,0 +1,98 @@
+"""A file looked into, its rehearsal, the restore that follows, and the way back, on the Index page."""
+
+from __future__ import annotations
+
+import pytest
+
+from lib.contract.inspections import GoBackRequest, InspectRequest, RestoreRequest, SnapshotSource
+from tests.pages import takebacks
+from tests.pages.fake_inspections import INSPECTION_ID, RESTORE_ID, refused, worse
+
+
+@pytest.fixture
+def report(visit):
+    def open_it(found=None):
+        seen = visit("Index", "idle")
+        if found is not None:
+            seen.client.inspection = found
+        seen.app.query_params["inspection"] = INSPECTION_ID
+        return seen.run()
+
+    return open_it
+
+
+def test_restoring_from_the_row_begins_with_a_rehearsal(visit):
+    seen = visit("Index", "idle")
+    seen.button(f"rehearse_{takebacks.SNAPSHOT_ID}").click().run()
+    ((request, key),) = seen.asked("start_inspection")
+    assert request == InspectRequest(source=SnapshotSource(snapshot_id=takebacks.SNAPSHOT_ID))
+    assert key
+    assert seen.param("inspection") == INSPECTION_ID
+
+
+@pytest.mark.feature("M3")
+def test_the_report_says_what_would_change_and_what_the_next_refresh_does(report):
+    seen = report()
+    for words in ("good", "It may be served", "Rows it lacks", "Recall@10", "100.0%", "3 golden questions", "KB-001", "IDMap2,Flat"):
+        assert words in seen.text, words
+    assert "by itself, within moments: 35 rows." in seen.text
+
+
+@pytest.mark.feature("M3", "N5")
+def test_a_worse_candidate_is_flagged_and_served_only_by_whoever_types_its_name(report):
+    seen = report(worse())
+    for words in ("sy-box-bad", "worse", "14 of 135 unchanged rows hold another vector", "gets worse", "Who is on call?", "81.0%"):
+        assert words in seen.text, words
+    seen.button("restore").click().run()
+    assert "The rehearsal found it worse than what is served." in seen.text
+    assert "one click goes back to generation 3" in seen.text
+    assert seen.button("dialog_confirm").disabled
+    seen.typed_field().set_value("before the big clean-up").run()
+    seen.button("dialog_confirm").click().run()
+    ((request, key),) = seen.asked("start_restore")
+    assert request == RestoreRequest(inspection_id=INSPECTION_ID, typed_name="before the big clean-up")
+    assert key
+    assert f"job={RESTORE_ID}" in str(seen.client.calls) or "Restore of “before the big clean-up” started" in seen.text
+
+
+@pytest.mark.feature("N5")
+def test_a_refused_file_says_why_by_name_and_has_no_way_to_be_served(report):
+    seen = report(refused())
+    for words in ("refused", "Its lists lie in another file, whose name it carries.", "names_another_file", "Nothing of it was kept"):
+        assert words in seen.text, words
+    assert seen.button("restore").disabled
+    assert "It cannot be served." in seen.text
+    assert not [field for field in seen.app.text_input if field.key == "inspection_text"], "there is nothing to search"
+
+
+def test_the_inspected_file_is_searched_and_what_the_table_lacks_is_counted(report):
+    seen = report()
+    seen.app.text_input(key="inspection_text").set_value("cannot log in").run()
+    assert seen.asked("search_inspection") == [(INSPECTION_ID, "cannot log in", 10)]
+    assert "Left out: 2 hits whose row the table does not have." in seen.text
+
+
+@pytest.mark.feature("N5")
+def test_one_click_goes_back_and_undo_goes_forward(visit):
+    seen = visit("Index", "idle")
+    assert not seen.has_button("go_back_button"), "there is nothing to go back to"
+    seen.client.previous = 2
+    seen = visit_again(seen)
+    assert seen.button("go_back_button").label == "Go back to generation 2"
+    seen.button("go_back_button").click().run()
+    seen.button("undo_action").click().run()
+    assert seen.asked("go_back") == [(GoBackRequest(generation=2, expected=3),), (GoBackRequest(generation=3, expected=2),)]
+
+
+def visit_again(seen):
+    import streamlit as st
+
+    st.cache_data.clear()
+    return seen.run()
+
+
+def test_looking_into_a_file_needs_one_and_says_so(visit):
+    seen = visit("Index", "idle", tab="Look into a file")
+    assert seen.button("start_inspection").disabled
+    assert "No file has arrived yet: choose one above." in seen.text
+    assert "Nothing is changed by looking." in seen.text
