@@ -99,6 +99,8 @@ ROUTES = {
     "GET /api/entries/find": "find_rows",
     "GET /api/entries/{entry_id}/trace": "trace_entry",
     "GET /api/settings": "list_settings",
+    "GET /api/sheets/tabs": "list_tabs",
+    "GET /api/sheets/columns": "get_tab_columns",
     "PUT /api/settings/credentials": "put_credentials",
     "POST /api/settings/check": "check_settings",
     "PUT /api/settings/{name}": "put_setting",

@@ -20,6 +20,7 @@ from lib.client.paths import path_of
 from lib.client.plans import PlansClient
 from lib.client.queue import QueueClient
 from lib.client.settings import SettingsClient
+from lib.client.sheets import SheetsClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
 from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
@@ -53,7 +54,17 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
-class Client(OperationsClient, PlansClient, IndexClient, SnapshotsClient, InspectionsClient, SettingsClient, LookingClient, QueueClient):
+class Client(
+    OperationsClient,
+    PlansClient,
+    IndexClient,
+    SnapshotsClient,
+    InspectionsClient,
+    SettingsClient,
+    SheetsClient,
+    LookingClient,
+    QueueClient,
+):
     """The operations API of one service. Every method raises a `lib.client.errors.ClientError` when it cannot do what it says."""
 
     def __init__(

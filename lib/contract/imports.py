@@ -141,10 +141,39 @@ class FileSource(Request):
     header_row: int | None = Field(None, ge=1, le=1000)
 
 
+class SheetSource(Request):
+    """One tab of a Google sheet. ``spreadsheet``: the address a person sees while editing it, or its id."""
+
+    kind: Literal["google_sheet"]
+    spreadsheet: str = Field(min_length=1, max_length=500)
+    tab: str = Field(min_length=1, max_length=200)
+    header_row: int | None = Field(None, ge=1, le=1000)
+
+
+Source = FileSource | SheetSource
+
+
+class SheetTab(Reading):
+    """One tab of a Google sheet, as large as its grid."""
+
+    title: str
+    rows: int
+    columns: int
+
+
+class SheetTabs(Reading):
+    """A Google sheet that can be read: what it is called, and its tabs in their order. ``tab``: the one the address points at."""
+
+    spreadsheet_id: str
+    title: str
+    tabs: list[SheetTab]
+    tab: str | None = None
+
+
 class PreviewRequest(Request):
     """Make a plan. Writes nothing but the plan."""
 
-    source: FileSource
+    source: Source
     mapping: ColumnMapping
     mode: ImportMode = ImportMode.MERGE
 

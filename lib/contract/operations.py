@@ -34,6 +34,9 @@ class Reason(StrEnum):
     NAME_NOT_TYPED = "name_not_typed"
     NOT_RESTORABLE = "not_restorable"
     NO_EARLIER_GENERATION = "no_earlier_generation"
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    SHEET_UNREACHABLE = "sheet_unreachable"
     NEEDS_REEMBEDDING = "needs_reembedding"
 
 

@@ -23,6 +23,7 @@ from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, S
 from lib.contract.states import Desired, EmbedderKind, JobState, Operation, Verdict
 from lib.contract.workers import Worker
 from lib.service import plan_gate
+from lib.service.access import decide_sheet
 from lib.service.errors import ServiceError
 from lib.service.storage.counters import get_counters
 from lib.service.storage.drift import latest_check
@@ -103,6 +104,8 @@ def _decide_this(connection: Connection, operation: Operation, arguments: Mappin
         return decide_restore(inspected, typed_name=arguments.get("typed_name"))
     if operation is Operation.REPAIR:
         return _decide_repair(latest_check(connection), str(arguments["check_id"]))
+    if spreadsheet_id := arguments.get("spreadsheet_id"):
+        return decide_sheet(connection, str(spreadsheet_id), writing=operation is Operation.EXPORT)
     return OPEN
 
 
@@ -145,7 +148,10 @@ def _decide_import(connection: Connection, request: ImportRequest) -> Gate:
         action = "It may have been removed by age: preview again."
         raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {request.plan_id}.", action=action)
     state = plan_gate.decide_plan(connection, plan, table_revision=get_counters(connection)["table_revision"])
-    return plan_gate.decide_rows(plan, request) if state.allowed else state
+    decision = plan_gate.decide_rows(plan, request) if state.allowed else state
+    if decision.allowed and plan.source.get("kind") == "google_sheet":
+        return decide_sheet(connection, plan.source["spreadsheet"])  # it is read once more, to see whether it has moved
+    return decision
 
 
 def decide_ticks(connection: Connection, plan: sa.Row[tuple[object, ...]], seen: int | None, *, table_revision: int) -> Gate:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode, FieldError
-from lib.contract.imports import FieldDifference, ImportRequest, Plan, PlanCounts, PlanRow, PreviewRequest, RowError
+from lib.contract.imports import FieldDifference, ImportRequest, Plan, PlanCounts, PlanRow, PreviewRequest, RowError, SheetSource, Source
 from lib.contract.model import utc_now
 from lib.contract.operations import Started
 from lib.contract.plans import RowFilter, RuleCount
@@ -28,13 +28,13 @@ from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.plan_rows import count_plan_rows, list_plan_rows
 from lib.service.storage.settings import get_setting
+from lib.service.tabs import settle_sheet
 from lib.service.uploads import Uploads
 
 
 def preview_import(database: Database, queue: JobQueue, uploads: Uploads, request: PreviewRequest, *, actor: str, request_id: str) -> str:
-    """Start making a plan; its id. 404 or 409 when the upload is not there in full."""
-    upload = uploads.get_upload(request.source.upload_id)
-    uploads.path_of_complete(upload.upload_id)
+    """Start making a plan; its id. 404 or 409 when the upload is not there in full, 424 when the address is none of a sheet."""
+    source, source_name = _settle_source(database, uploads, request.source)
     plan_id = uuid4().hex
 
     def prepare(connection: Connection, job_id: str) -> None:
@@ -43,8 +43,8 @@ def preview_import(database: Database, queue: JobQueue, uploads: Uploads, reques
             connection,
             plan_id=plan_id,
             job_id=job_id,
-            source=request.source.model_dump(),
-            source_name=upload.name,
+            source=source.model_dump(),
+            source_name=source_name,
             mapping=request.mapping.model_dump(),
             mode=request.mode,
             requested_by=actor,
@@ -52,10 +52,21 @@ def preview_import(database: Database, queue: JobQueue, uploads: Uploads, reques
             expires_at=now + timedelta(hours=int(get_setting(connection, "import.plan_hours"))),
         )
 
-    arguments = {"plan_id": plan_id, "source_name": upload.name, "mode": request.mode.value}
+    arguments = {"plan_id": plan_id, "source_name": source_name, "mode": request.mode.value}
+    if isinstance(source, SheetSource):
+        arguments["spreadsheet_id"] = source.spreadsheet
     start = Start(operation=Operation.PREVIEW, arguments=arguments, actor=actor, request_id=request_id)
     start_job(database, queue, start, prepare=prepare)
     return plan_id
+
+
+def _settle_source(database: Database, uploads: Uploads, source: Source) -> tuple[Source, str]:
+    """The source by its id, and what a person calls it."""
+    if isinstance(source, SheetSource):
+        return settle_sheet(database, source)
+    upload = uploads.get_upload(source.upload_id)
+    uploads.path_of_complete(upload.upload_id)
+    return source, upload.name
 
 
 def start_import(

@@ -7,8 +7,6 @@ from typing import Any
 
 from lib.client.api import Client
 from lib.contract.audit import AuditPage
-from lib.contract.checks import CheckRequest, ChecksReading
-from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.entries import EntryPage
 from lib.contract.exports import ExportFilter, ExportPage, ExportRequest, ExportScope
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
@@ -42,12 +40,10 @@ from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
 from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.queue import RequeueRequest
-from lib.contract.settings import SettingReading, SettingsReading
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import (
     Actual,
     Change,
-    CredentialKind,
     Desired,
     DriftKind,
     ImportMode,
@@ -64,6 +60,7 @@ from lib.contract.states import (
 from lib.contract.workers import Worker, WorkersReading
 from tests.client.looking_calls import LOOKING_CALLS
 from tests.client.queue_calls import QUEUE_CALLS
+from tests.client.settings_calls import SETTINGS_CALLS
 
 NOW = utc_now()
 UPLOAD = Upload(upload_id="a" * 32, name="packages.csv", size_bytes=10)
@@ -90,7 +87,6 @@ WORKER = Worker(
 )
 WORKERS = WorkersReading(workers=[WORKER], taken_at=NOW)
 SCOPE = ExportScope(matching=2, total=3, key="id", text=["text"], fields=[], taken_at=NOW)
-SETTING = SettingReading(name="export.keep_days", value=3, default=7)
 UNDO = UndoReport(
     job_id="j/1",
     gate=Gate(allowed=True),
@@ -231,22 +227,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         EntryPage(items=[], total=0, taken_at=NOW),
     ),
     **LOOKING_CALLS,
-    "list_settings": (lambda c: c.list_settings(), "GET", "/api/settings", {}, SettingsReading(settings=[SETTING], taken_at=NOW)),
-    "put_setting": (lambda c: c.put_setting("export.keep_days", 3, 7), "PUT", "/api/settings/export.keep_days", {}, SETTING),
-    "put_credentials": (
-        lambda c: c.put_credentials(CredentialsChange(kind=CredentialKind.EMBEDDINGS, content="sk-1")),
-        "PUT",
-        "/api/settings/credentials",
-        {},
-        CredentialsReading(kind=CredentialKind.EMBEDDINGS, origin="uploaded", changed_at=NOW, changed_by="ada"),
-    ),
-    "check_settings": (
-        lambda c: c.check_settings(CheckRequest()),
-        "POST",
-        "/api/settings/check",
-        {},
-        ChecksReading(account="bot@example.org", checks=[], taken_at=NOW),
-    ),
+    **SETTINGS_CALLS,
     "list_audit": (
         lambda c: c.list_audit(10, object_id="j/1"),
         "GET",

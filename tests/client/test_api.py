@@ -16,8 +16,9 @@ from lib.contract.imports import ImportRequest
 from lib.contract.model import Request
 from lib.contract.operations import EmptyRequest, Gate, Reason, Started
 from lib.contract.states import Operation
-from tests.client.calls import CALLS, PREVIEW, SETTING, STARTS, WORKER
+from tests.client.calls import CALLS, PREVIEW, STARTS, WORKER
 from tests.client.conftest import TOKEN, Script
+from tests.client.settings_calls import SETTING
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -20,6 +20,7 @@ from lib.contract.states import Operation
 from lib.service.storage import schema
 from tests.service.refusals import Provoked, check_twice, repair_of, running, start_check
 from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
+from tests.service.refused_sheets import REFUSED_SHEETS
 from tests.service.road import Road, csv_of, sheet
 
 PAGES = {f"/{path.stem.partition('_')[2]}" for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py")}
@@ -85,8 +86,7 @@ def apply_with(content: str, mode: str = "merge", **choices: Any) -> Callable[[R
 
 
 def last_import(road: Road) -> str:
-    job_id: str = road.get("/api/jobs", operation="import", state="succeeded")["items"][0]["job_id"]
-    return job_id
+    return str(road.get("/api/jobs", operation="import", state="succeeded")["items"][0]["job_id"])
 
 
 def undo(road: Road, job_id: str) -> Provoked:
@@ -184,6 +184,7 @@ ON_AN_EMPTY_SERVICE = [
     Case("start_snapshot", Reason.NO_INDEX, of_operation("snapshot")),
     Case("go_back", Reason.NO_EARLIER_GENERATION, go_back_to_nothing),
     Case("start_check", Reason.NOTHING_TO_DO, start_check),
+    *(Case("preview_import", reason, provoke) for reason, provoke in REFUSED_SHEETS.items()),
     Case("put_setting", Reason.CHANGED_SINCE_SHOWN, change_what_was_seen),
     Case("drain_worker", Reason.CHANGED_SINCE_SHOWN, wish_for_what_was_seen),
     Case("pause_worker", Reason.ALREADY_SO, wish_twice("pause")),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lib.contract.imports import ColumnMapping, FileSource, PlanCounts, hold_removals
+from lib.contract.imports import ColumnMapping, PlanCounts, hold_removals
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.states import Change, ImportMode, PlanState
@@ -14,8 +14,7 @@ from lib.service.embedders import current_embedder
 from lib.service.operations.comparison import ComparedRow, Comparison, add_differences
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
-from lib.service.sheets.digest import hash_file
-from lib.service.sheets.opening import open_sheet
+from lib.service.operations.sources import check_unmoved, open_source
 from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
 from lib.service.storage import changes, entries, plans
 from lib.service.storage.counters import get_counters
@@ -39,7 +38,7 @@ def _build_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     if plan is None:
         raise OperationFailed(JobFailure.PLAN_MISSING, "The plan was removed before it was made.", "Preview the source again.")
     context.tell("opening the source")
-    with open_sheet(context.config, FileSource.model_validate(plan.source), plan.source_name) as sheet:
+    with open_source(context, plan) as sheet:
         return _read_sheet(context, plan, sheet)
 
 
@@ -163,7 +162,7 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
         raise OperationFailed(JobFailure.PLAN_MISSING, "The plan is gone: it was removed by age.", "Preview the source again.")
     if plan.applied_by_job == context.job.job_id:  # died between the commit and the checkpoint
         return _result(plan, plan.applied)
-    _check_source(context, plan)
+    check_unmoved(context, plan)
     with context.hold_workers("while an import is applied"):
         applied = _commit(context, plan, current_embedder(context.database, context.config).fingerprint)
     context.say(
@@ -207,9 +206,3 @@ def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:
         "unticked": sum((plan.unticked or {}).values())
     }
     return {"plan_id": plan.plan_id, "source_name": plan.source_name, **left_alone, **applied}
-
-
-def _check_source(context: JobContext, plan: Any) -> None:
-    path = context.config.uploads_dir / plan.source["upload_id"]
-    if path.is_file() and hash_file(path) != plan.source_sha256:  # removed by age is harmless: the plan's rows are what is applied
-        raise OperationFailed(JobFailure.PLAN_STALE, "The uploaded file has changed since this plan was made.", "Preview it again.")

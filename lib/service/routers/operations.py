@@ -62,7 +62,13 @@ def list_operations(_: Viewer, services: ServicesDep) -> OperationsReading:
     return jobs.list_operations(services.database)
 
 
-@router.post("/import/preview", status_code=202, responses=problems(ErrorCode.NOT_FOUND, ErrorCode.UPLOAD_INCOMPLETE, ErrorCode.CROSS_SITE))
+@router.post(
+    "/import/preview",
+    status_code=202,
+    responses=problems(
+        ErrorCode.NOT_FOUND, ErrorCode.UPLOAD_INCOMPLETE, ErrorCode.REFUSED, ErrorCode.SHEET_UNAVAILABLE, ErrorCode.CROSS_SITE
+    ),
+)
 def preview_import(body: PreviewRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId) -> PlanStarted:
     """Make a plan: what an import would change. Writes nothing else."""
     plan_id = plans.preview_import(services.database, services.queue, services.uploads, body, actor=who.actor, request_id=request_id)

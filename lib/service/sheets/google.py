@@ -97,6 +97,15 @@ def quote_tab(title: str) -> str:
     return "'" + title.replace("'", "''") + "'"
 
 
+def column_name(number: int) -> str:
+    """1 → A, 27 → AA."""
+    name = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
 class _OnlyThere(HTTPAdapter):
     """Sends what is meant for Google to Google or to the emulator, and nothing anywhere else (google-auth has ideas of its own)."""
 
