@@ -51,9 +51,9 @@ CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.SNAPSHOT: frozenset({Operation.SNAPSHOT}),  # likewise: it copies what is served when its turn comes
     Operation.INSPECT: frozenset({Operation.INSPECT}),  # one strange file at a time
     # What it restores is brought in line with the table: neither may move meanwhile. A refresh it waits for, as a rebuild does.
-    Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.IMPORT, Operation.UNDO}),
+    Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.REPAIR, Operation.IMPORT, Operation.UNDO}),
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
-    Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR}),
+    Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE}),
     Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
 }
 
@@ -198,7 +198,7 @@ def decide_restore(inspected: Job | None, *, typed_name: str | None) -> Gate:
 
 
 #: What publishes a generation sooner or later, and so must not run while somebody goes back.
-_PUBLISHERS = (Operation.REFRESH, Operation.REBUILD, Operation.RESTORE)
+_PUBLISHERS = (Operation.REFRESH, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR)
 
 
 def decide_go_back(connection: Connection, *, served: int | None, target: int | None, same_model: bool, expected: int | None) -> Gate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Inspections:
         self._database, self._config, self._queue = database, config, queue
         self._uploads, self._search = uploads, search
         self._generations = Generations(config.index_dir)
+        self._searching = threading.Lock()  # each search of a strange file holds all of it in memory: one at a time
 
     def start_inspection(self, request: InspectRequest, start: Start) -> Started:
         """Read a snapshot or an uploaded file safely; 404 when it is not there, 409 when it has not arrived in full."""
@@ -110,7 +112,8 @@ class Inspections:
             raise ServiceError(ErrorCode.NOT_READY, words)
         path = self._config.quarantine_dir / inspection_id / INDEX_FILE
         try:
-            found = examine(path, facts=False, queries=np.asarray([vector]), k=request.k).answers[0]
+            with self._searching:
+                found = examine(path, facts=False, queries=np.asarray([vector]), k=request.k).answers[0]
         except (BadFile, FileNotFoundError) as error:
             raise ServiceError(ErrorCode.NOT_READY, f"It could not be searched: {error}", action=_AGAIN) from error
         hits = self._search.describe(found)

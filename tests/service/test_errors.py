@@ -37,6 +37,7 @@ PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
     "a body too large": (ErrorCode.TOO_LARGE, lambda road, _: road.api.post("/api/index/search", json={"text": "x" * (1 << 21)})),
     "a wrong offset": (ErrorCode.WRONG_OFFSET, lambda road, _: road.api.put(f"/api/uploads/{road.upload(b'abc')}?offset=1", content=b"x")),
     "half an upload": (ErrorCode.UPLOAD_INCOMPLETE, lambda road, _: road.api.get(f"/api/uploads/{half_an_upload(road)}/columns")),
+    "a report that is still made": (ErrorCode.NOT_READY, lambda road, _: road.api.get(f"/api/inspections/{begin_inspection(road)}")),
     "a PDF": (ErrorCode.UNREADABLE_SOURCE, lambda road, _: road.api.get(f"/api/uploads/{road.upload(b'%PDF-1.7')}/columns")),
     "a key that is none": (
         ErrorCode.CREDENTIALS_REJECTED,
@@ -51,6 +52,12 @@ PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
 
 def post_raw(road: Road, body: bytes, content_type: str) -> httpx2.Response:
     return road.api.post("/api/operations/export", content=body, headers={"Content-Type": content_type})
+
+
+def begin_inspection(road: Road) -> str:
+    source = {"kind": "upload", "upload_id": road.upload(b"no index", "own.faiss")}
+    job_id: str = road.start("inspect", source=source).json()["job_id"]
+    return job_id
 
 
 def half_an_upload(road: Road) -> str:

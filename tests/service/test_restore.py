@@ -161,8 +161,9 @@ def test_a_snapshot_with_a_tenth_of_its_vectors_shuffled_is_flagged_and_even_whe
 
 
 @pytest.mark.feature("N5")
-def test_after_a_restore_the_next_refresh_brings_exactly_the_differences(filled: Road, config: Config, database: Database) -> None:
-    snapshot_id = take(filled)
+def test_after_a_restore_the_next_refresh_brings_exactly_the_differences(road: Road, config: Config, database: Database) -> None:
+    road.fill(sheet(*range(ROWS)))
+    filled, snapshot_id = road, take(road)
     before = served_ids(config)
     filled.fill(sheet(*range(4, ROWS + 3)).replace("advice 7,", "something else 7,"), mode="mirror", approve_removals=4)
     for _ in range(2):  # the removals of the past are forgotten: the restore must not depend on them

@@ -32,6 +32,7 @@ from tests.service.test_queue import (
     test_two_workers_never_hold_the_same_item,
 )
 from tests.service.test_queue_model import QueueMachine
+from tests.service.test_restore import test_after_a_restore_the_next_refresh_brings_exactly_the_differences
 from tests.service.test_undo import test_rows_that_were_changed_or_removed_since_are_kept_and_listed
 from tests.service.test_workers import (
     test_claiming_settling_and_coming_back_leave_the_wish_alone,
@@ -43,6 +44,7 @@ __all__ = [
     "open_console",
     "test_a_late_result_of_an_old_text_is_dropped_and_kept_in_the_cache",
     "test_a_sheet_becomes_searchable_and_comes_out_again",
+    "test_after_a_restore_the_next_refresh_brings_exactly_the_differences",
     "test_claiming_settling_and_coming_back_leave_the_wish_alone",
     "test_failures_are_paged_newest_first_and_filtered_by_cause",
     "test_fifty_clicks_with_one_key_start_one_job",
