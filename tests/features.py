@@ -123,7 +123,6 @@ NOT_YET: frozenset[str] = frozenset(
         "X14",
         *("E2", "E3"),
         *("W4", "W5"),
-        "N1",
         "S4",
     }
 )

@@ -23,7 +23,10 @@ class IndexReading(Reading):
     built_at: datetime | None = None
     build_seconds: float | None = None
     built_by_job: str | None = None
+    built_by: str | None = Field(None, description="who asked for that job; null when the job is forgotten by age")
     previous_generation: int | None = None
+    tombstones: int = Field(0, description="vectors of rows that have left the table since: in the file, left out of every answer")
+    ids_consistent: bool | None = Field(None, description="whether the file holds exactly the ids its manifest says")
     unindexed: int = Field(0, description="entries whose newest vector the served generation lacks, and removals it still has")
     taken_at: datetime
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
 from lib.contract.golden import GoldenQuestion
@@ -18,7 +19,7 @@ from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, Em
 from lib.service.errors import ServiceError
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
-from lib.service.storage import embeddings, entries
+from lib.service.storage import embeddings, entries, jobs
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 
@@ -33,6 +34,7 @@ class Search:
         self._reader = IndexReader(config.index_dir)
         self._embedder = ChosenEmbedder(config)  # opened with the first search: half a second once, instead of at every start
         self._unreadable = False
+        self._builders: dict[str, str | None] = {}
 
     def search_index(self, request: SearchRequest) -> SearchResult:
         """The entries nearest in meaning, best first. Entries removed since the generation was built are left out."""
@@ -80,9 +82,19 @@ class Search:
             revision = manifest.revision if manifest else 0
             current = get_counters(connection)["revision"]
             unindexed = embeddings.count_changes(connection, after=revision) if current > revision else 0
-        if manifest is None:
-            return IndexReading(unindexed=unindexed, taken_at=utc_now())
-        return _reading(manifest, unindexed)
+            if manifest is None:
+                return IndexReading(unindexed=unindexed, taken_at=utc_now())
+            tombstones = len(embeddings.list_removals(connection, after=revision, upto=current)) if current > revision else 0
+            built_by = self._built_by(connection, manifest.job_id)
+        more = {"built_by": built_by, "tombstones": tombstones, "ids_consistent": self._reader.ids_consistent()}
+        return _reading(manifest, unindexed).model_copy(update=more)
+
+    def _built_by(self, connection: Connection, job_id: str) -> str | None:
+        """Asked once per generation: it does not change, and this is read every second."""
+        if job_id not in self._builders:
+            job = jobs.get_job(connection, job_id)
+            self._builders = {job_id: job.requested_by if job else None}
+        return self._builders[job_id]
 
     def served_revision(self) -> int:
         """The table's vector revision up to which everything is searchable; 0 before the first generation."""

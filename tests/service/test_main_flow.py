@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from tests.service.road import Road, csv_of
@@ -42,3 +44,18 @@ def test_a_sheet_becomes_searchable_and_comes_out_again(road: Road) -> None:
     ]
     _, file = road.export()
     assert file.decode() == data
+
+
+@pytest.mark.feature("N1")
+def test_the_index_tells_its_facts(road: Road) -> None:
+    road.fill(csv_of(("log-in", "customer cannot log in", "ann"), ("refund", "how to refund an order", "bob")))
+    job = road.run("rebuild")
+    index = road.get("/api/index")
+    file = road.works.config.index_dir / "generation-000002" / "index.faiss"
+    assert (index["generation"], index["previous_generation"], index["factory"]) == (2, 1, "IDMap2,Flat")
+    assert (index["size_bytes"], index["sha256"]) == (file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest())
+    assert (index["built_by_job"], index["built_by"]) == (job["job_id"], job["requested_by"])
+    assert (index["tombstones"], index["unindexed"], index["ids_consistent"]) == (0, 0, True)
+    road.import_sheet(csv_of(("refund", "how to refund an order", "bob")), mode="mirror", approve_removals=1)
+    index = road.get("/api/index")
+    assert (index["tombstones"], index["unindexed"]) == (1, 1)

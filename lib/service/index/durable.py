@@ -7,11 +7,15 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from threading import BoundedSemaphore
 
 _LOCK_POLL_SECONDS = 0.05
+_BLOCKS_AHEAD = 8
+_SYNC_EVERY_BYTES = 64 << 20
 
 
 class FolderBusy(Exception):
@@ -36,26 +40,52 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 class HashingSink:
-    """What FAISS writes into: the bytes go to a file, and their hash and number are kept."""
+    """What FAISS writes into: the bytes go to a file, and their hash and number are kept.
+
+    Hashing costs as much as writing, and making durable waits for the disk: both go on in threads of their own while the next
+    block is written. Use it as a context manager; ``sha256`` is known afterwards.
+    """
 
     def __init__(self, file: FileIO) -> None:
         """Take an unbuffered file: FAISS hands over blocks of megabytes."""
         self._file = file
         self._hash = hashlib.sha256()
+        self._hasher, self._syncer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._ahead = BoundedSemaphore(_BLOCKS_AHEAD)
+        self._synced_bytes = 0
         self.size_bytes = 0
+
+    def __enter__(self) -> HashingSink:
+        """Ready to be written into."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Everything is hashed; what was written last is not durable before the caller's own fsync."""
+        self._hasher.shutdown()
+        self._syncer.shutdown()
 
     def __call__(self, block: bytes) -> int:
         """Take one block; the number of bytes taken."""
+        self._ahead.acquire()  # a slow hash must not let the whole file pile up in memory
+        self._hasher.submit(self._update, block)
         rest = memoryview(block)
         while rest:  # an unbuffered file may take less than it is given
             rest = rest[self._file.write(rest) :]
-        self._hash.update(block)
         self.size_bytes += len(block)
+        if self.size_bytes - self._synced_bytes >= _SYNC_EVERY_BYTES:
+            self._synced_bytes = self.size_bytes
+            self._syncer.submit(os.fdatasync, self._file.fileno())
         return len(block)
+
+    def _update(self, block: bytes) -> None:
+        try:
+            self._hash.update(block)
+        finally:
+            self._ahead.release()
 
     @property
     def sha256(self) -> str:
-        """The hash of everything taken so far."""
+        """The hash of everything taken."""
         return self._hash.hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.service.index.generations import Generations
-from lib.service.index.manifest import INDEX_FILE, Manifest
+from lib.service.index.manifest import INDEX_FILE, Manifest, hash_ids
 from lib.service.index.pointer import PointerMark, mark_pointer
+from lib.service.index.stored import ids_of
 
 _OPEN_ATTEMPTS = 5
 
@@ -28,6 +29,7 @@ class _Open:
     manifest: Manifest
     index: faiss.Index
     mark: PointerMark
+    consistent: bool  #: it holds exactly the ids its manifest says
 
 
 class IndexReader:
@@ -44,6 +46,11 @@ class IndexReader:
         """The generation that a search would answer from now; None when there is none. IndexUnreadable."""
         opened = self._fresh()
         return opened.manifest if opened else None
+
+    def ids_consistent(self) -> bool | None:
+        """Whether the generation holds exactly the ids its manifest says; looked at when it is opened. None: there is none."""
+        opened = self._fresh()
+        return opened.consistent if opened else None
 
     def search(self, vector: NDArray[np.float32], k: int) -> tuple[Manifest | None, list[tuple[int, float]]]:
         """The generation asked and its at most ``k`` nearest (id, score), best first; (None, []) when there is no generation.
@@ -84,10 +91,11 @@ class IndexReader:
             if manifest is None:
                 return opened
             if opened is not None and opened.manifest == manifest:
-                return _Open(manifest, opened.index, mark)
+                return replace(opened, mark=mark)
             try:
                 path = self._generations.folder_of(manifest) / INDEX_FILE
-                return _Open(manifest, faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), mark)
+                index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+                return _Open(manifest, index, mark, consistent=hash_ids(ids_of(index)) == manifest.ids_sha256)
             except RuntimeError as error:
                 failure = error
         if opened is None:

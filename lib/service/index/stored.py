@@ -28,8 +28,8 @@ def ids_of(index: faiss.Index) -> Ids:
 def write_index(index: faiss.Index, path: Path) -> FileFacts:
     """Write ``index`` durably; the file's facts, taken from the bytes as they pass."""
     with path.open("wb", buffering=0) as file:
-        sink = HashingSink(file)
-        faiss.write_index(index, _writer_into(sink))
+        with HashingSink(file) as sink:
+            faiss.write_index(index, _writer_into(sink))
         os.fsync(file.fileno())
     return FileFacts(sha256=sink.sha256, size_bytes=sink.size_bytes)
 

@@ -6,18 +6,22 @@ from html import escape
 
 import streamlit as st
 
+from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.index import IndexReading
+from lib.contract.jobs import Job
 from lib.contract.operations import EmptyRequest
 from lib.contract.settings import SETTINGS
-from lib.contract.states import Operation, RefreshMode
+from lib.contract.states import JobState, Operation, RefreshMode
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_size, plural
 from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import gate_of, latest_index, latest_jobs, latest_queue, latest_settings, live_block
+from lib.ui.live import gate_of, last_known, latest_index, latest_jobs, latest_queue, latest_settings, live_block, newest_jobs
 from lib.ui.marks import Mark, Tone, badge, code, facts, moment
 from lib.ui.notices import Notice, attempt, notify, start_key
+from lib.ui.results import count_of
 from lib.ui.session import Params, get_client, now, zone
+from lib.ui.trends import show_trend
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_nothing, show_unknown
 
 BUILDS = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT)
@@ -38,6 +42,7 @@ def show_index() -> None:
             show_nothing("There is no index yet.", "It is built by itself after the first import, as soon as its rows are embedded.")
         else:
             st.html(facts(index_facts(reading)))
+            _show_build_trend()
 
 
 def _show_actions(reading: IndexReading) -> None:
@@ -119,6 +124,7 @@ def index_facts(reading: IndexReading) -> list[tuple[str, str, str]]:
         ),
         ("Vectors", f"<b>{format_count(reading.vectors)}</b>", "Entries a search can find."),
         ("Not yet in it", format_count(reading.unindexed), "Entries whose newest vector it lacks, and removals it still has."),
+        ("Tombstones", format_count(reading.tombstones), "Vectors of removed rows still in the file; no answer shows them."),
         ("Model", escape(reading.embedder or UNKNOWN), "What turned texts into vectors; a query is embedded by the same."),
         ("Dimension", format_count(reading.dimension), "Numbers per vector."),
         (
@@ -126,16 +132,65 @@ def index_facts(reading: IndexReading) -> list[tuple[str, str, str]]:
             escape(METRIC_WORDS.get(reading.metric or "", reading.metric or UNKNOWN)),
             "How near two texts are: 1 means the same direction.",
         ),
-        ("Kind", code(reading.factory), "FAISS' own word. A flat index compares with every vector: its answers are exact."),
+        ("Kind", code(reading.factory), "FAISS' own word for how it is built; chosen by itself from the number of vectors."),
+        ("Recall", *recall_fact(reading.factory)),
         ("Size on disk", format_size(reading.size_bytes), "The file other programs open."),
         (
             "Built",
             f"{moment(reading.built_at, now=at, zone=zone())} in {format_duration(reading.build_seconds)}",
             "When, and how long it took.",
         ),
-        ("Built by", _job_link(reading.built_by_job), "The job that made it, with its log."),
+        (
+            "Built by",
+            f"{escape(reading.built_by or UNKNOWN)} · {_job_link(reading.built_by_job)}",
+            "Who asked for it, and the job that made it, with its log.",
+        ),
+        (
+            "Id map",
+            _consistency(reading.ids_consistent),
+            "Whether the file holds exactly the ids that were written; looked at when it is opened.",
+        ),
         ("SHA-256", code(reading.sha256), "The checksum of the file: a copy with the same one is the same."),
     ]
+
+
+def recall_fact(factory: str | None) -> tuple[str, str]:
+    """“Exact” where a search compares with every vector, else where recall is measured."""
+    if factory is not None and factory.endswith("Flat"):
+        return badge(Mark(Tone.DONE, "check_circle", "exact")), "A flat index compares with every vector: it always finds the true nearest."
+    return "approximate", "It compares with rounded vectors. The Health part measures how many of the true nearest it finds."
+
+
+def _consistency(consistent: bool | None) -> str:
+    if consistent is None:
+        return UNKNOWN
+    return badge(Mark(Tone.DONE, "check_circle", "consistent") if consistent else Mark(Tone.BAD, "error", "differs: rebuild the index"))
+
+
+def _show_build_trend() -> None:
+    """How long full builds took, from generation to generation."""
+    try:
+        builds = last_known("builds", lambda: _list_builds(newest_jobs()))
+    except ClientError:
+        return
+    points = {
+        generation: seconds for job in builds or [] if (generation := count_of(job, "generation")) and (seconds := _build_seconds(job))
+    }
+    if len(points) < 2:
+        return
+    st.html('<div class="sy-name-line">Time of a full build <span class="sy-note">seconds, by generation</span></div>')
+    words = f"The last {len(points)} full builds took {format_duration(min(points.values()))} to {format_duration(max(points.values()))}."
+    show_trend(list(points.items()), key="build_trend", value="Seconds", form=",.3~g", words=words)
+
+
+def _build_seconds(job: Job) -> float | None:
+    seconds = (job.result or {}).get("build_seconds")
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
+def _list_builds(newest: str) -> list[Job]:  # noqa: ARG001  part of the key
+    return get_client().list_jobs(Operation.REBUILD, JobState.SUCCEEDED, limit=30).items
 
 
 def _job_link(job_id: str | None) -> str:
