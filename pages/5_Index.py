@@ -8,6 +8,7 @@ from lib.ui.frames.health import show_health
 from lib.ui.frames.index import show_index
 from lib.ui.frames.inspect import show_inspect
 from lib.ui.frames.job_detail import show_open_job
+from lib.ui.frames.reembedding import show_reembedding
 from lib.ui.frames.rehearsal import show_open_inspection
 from lib.ui.frames.search import show_search
 from lib.ui.frames.snapshots import show_snapshots
@@ -27,4 +28,5 @@ match open_tab("Overview", "Look into a file", "Health", "Golden questions"):
         show_search()
         show_index()
         show_go_back()
+        show_reembedding()
         show_snapshots()

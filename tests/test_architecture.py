@@ -51,6 +51,7 @@ SERVICE_ORDER = [
     "plans",
     "inspections",
     "drift",
+    "reembedding",
     "plan_rows",
     "failures",
     "intentions",

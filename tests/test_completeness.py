@@ -78,6 +78,8 @@ ROUTES = {
     "GET /api/index/check": "get_check",
     "GET /api/index/drift": "list_drift",
     "POST /api/operations/repair": "start_repair",
+    "GET /api/operations/reembed": "get_reembedding",
+    "POST /api/operations/reembed": "start_reembedding",
     "GET /api/golden": "list_golden_questions",
     "POST /api/golden": "create_golden_question",
     "PUT /api/golden/{question_id}": "put_golden_question",

@@ -14,6 +14,7 @@ from lib.contract.imports import ImportRequest, UndoReport
 from lib.contract.jobs import Job, JobLog, JobPage
 from lib.contract.model import Request
 from lib.contract.operations import EmptyRequest, Intention, IntentionPage, OperationsReading, SnapshotRequest, Started
+from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.states import JobState, Operation, UndoOutcome
 
 #: Rows per page of a list, unless asked otherwise.
@@ -44,6 +45,14 @@ class OperationsClient:
     def start_rebuild(self, idempotency_key: str | None = None) -> str:
         """Build a full new generation of the index; the job's id."""
         return self._start("rebuild", EmptyRequest(), idempotency_key)
+
+    def get_reembedding(self, request: ReembedRequest) -> ReembedPlan:
+        """What a change of the model would cost."""
+        return self.transport.get(ReembedPlan, "/api/operations/reembed", request.model_dump(mode="json", exclude_none=True))
+
+    def start_reembedding(self, request: ReembedRequest, idempotency_key: str | None = None) -> str:
+        """Embed every row with another model, then switch to it; the job's id."""
+        return self._start("reembed", request, idempotency_key)
 
     def start_repair(self, check_id: str, idempotency_key: str | None = None) -> str:
         """Repair what one check found; the job's id."""

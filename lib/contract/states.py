@@ -18,6 +18,7 @@ class Operation(StrEnum):
     INSPECT = "inspect"  #: read a snapshot or a file from outside safely, and compare it with what is served; changes nothing
     RESTORE = "restore"  #: serve what was inspected as the next generation
     CHECK = "check"  #: compare table and index, and look at the vectors; changes nothing
+    REEMBED = "reembed"  #: give every row a vector of another model, then switch to it in one moment
     REPAIR = "repair"  #: make table and index agree again, where a check found that they do not
     REQUEUE = "requeue"  #: retry, discard or put first many items of the queue
 

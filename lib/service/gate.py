@@ -47,13 +47,17 @@ CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.EXPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
     Operation.REFRESH: frozenset({Operation.REFRESH, Operation.REBUILD, Operation.RESTORE}),
     # A rebuild may be asked for while a refresh runs: the engine's index queue runs one at a time, so it waits its turn.
-    Operation.REBUILD: frozenset({Operation.REBUILD, Operation.RESTORE}),
+    Operation.REBUILD: frozenset({Operation.REBUILD, Operation.RESTORE, Operation.REEMBED}),
     Operation.SNAPSHOT: frozenset({Operation.SNAPSHOT}),  # likewise: it copies what is served when its turn comes
     Operation.INSPECT: frozenset({Operation.INSPECT}),  # one strange file at a time
     # What it restores is brought in line with the table: neither may move meanwhile. A refresh it waits for, as a rebuild does.
-    Operation.RESTORE: frozenset({Operation.RESTORE, Operation.REBUILD, Operation.REPAIR, Operation.IMPORT, Operation.UNDO}),
+    Operation.RESTORE: frozenset(
+        {Operation.RESTORE, Operation.REBUILD, Operation.REEMBED, Operation.REPAIR, Operation.IMPORT, Operation.UNDO}
+    ),
+    # Imports and refreshes go on with the present model until it switches.
+    Operation.REEMBED: frozenset({Operation.REEMBED, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR}),
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
-    Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE}),
+    Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE, Operation.REEMBED}),
     Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
 }
 
@@ -77,6 +81,7 @@ _NOUN = {
     Operation.CHECK: "A check of the index",
     Operation.REPAIR: "A repair of the index",
     Operation.REQUEUE: "A change of many rows of the queue",
+    Operation.REEMBED: "A change of the model",
 }
 
 
@@ -124,9 +129,16 @@ def _held(job: Job | None, operation: Operation, since: datetime) -> Gate:
     )
 
 
+_NEEDS_ENTRIES = {
+    Operation.EXPORT: ("The table is empty: there is nothing to export. Import a sheet first.", "/Import"),
+    Operation.REEMBED: ("The table is empty: nothing has to be embedded again. Choose the model in Settings.", "/Settings"),
+}
+
+
 def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
-    if operation is Operation.EXPORT and not get_counters(connection)["entries"]:
-        return refuse(Reason.TABLE_EMPTY, "The table is empty: there is nothing to export. Import a sheet first.", link="/Import")
+    if operation in _NEEDS_ENTRIES and not get_counters(connection)["entries"]:
+        text, link = _NEEDS_ENTRIES[operation]
+        return refuse(Reason.TABLE_EMPTY, text, link=link)
     if operation is Operation.REBUILD and not _has_any(connection, "embeddings"):
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link="/Queue")
     if operation is Operation.REFRESH and not _has_any(connection, "embeddings") and not _has_any(connection, "removals"):
@@ -198,7 +210,7 @@ def decide_restore(inspected: Job | None, *, typed_name: str | None) -> Gate:
 
 
 #: What publishes a generation sooner or later, and so must not run while somebody goes back.
-_PUBLISHERS = (Operation.REFRESH, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR)
+_PUBLISHERS = (Operation.REFRESH, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR, Operation.REEMBED)
 
 
 def decide_go_back(connection: Connection, *, served: int | None, target: int | None, same_model: bool, expected: int | None) -> Gate:

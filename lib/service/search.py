@@ -15,11 +15,11 @@ from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchRes
 from lib.contract.model import utc_now
 from lib.service import golden
 from lib.service.config import Config
-from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed
+from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed, open_embedder
 from lib.service.errors import ServiceError
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
-from lib.service.storage import embeddings, entries, jobs
+from lib.service.storage import embeddings, entries, jobs, reembedding
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 
@@ -34,6 +34,8 @@ class Search:
         self._reader = IndexReader(config.index_dir)
         self._embedder = ChosenEmbedder(config)  # opened with the first search: half a second once, instead of at every start
         self._unreadable = False
+        self._config = config
+        self._former: Embedder | None = None
         self._builders: dict[str, str | None] = {}
 
     def search_index(self, request: SearchRequest) -> SearchResult:
@@ -124,8 +126,18 @@ class Search:
         ]
 
     def _open_embedder(self) -> Embedder:
+        """The model of the served generation: between a change of the model and its first generation, that is the one before."""
+        manifest = self._manifest()
         with self._database.read() as connection:
-            return self._embedder.get(connection)
+            chosen = self._embedder.get(connection)
+            if manifest is None or manifest.fingerprint == chosen.fingerprint:
+                return chosen
+            settings = reembedding.find_model(connection, manifest.fingerprint)
+        if settings is None:
+            return chosen
+        if self._former is None or self._former.fingerprint != manifest.fingerprint:
+            self._former = open_embedder(self._config, settings)
+        return self._former
 
 
 def _reading(manifest: Manifest, unindexed: int) -> IndexReading:

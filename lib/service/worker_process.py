@@ -53,7 +53,7 @@ class OperationsProcess:
         self.heart.start()
         from lib.service.engine import Executor, JobQueue
         from lib.service.housekeeping import Housekeeping
-        from lib.service.operations import drift, exports, imports, index, inspections, requeue, restore, snapshots, undo
+        from lib.service.operations import drift, exports, imports, index, inspections, reembedding, requeue, restore, snapshots, undo
         from lib.service.operations.runner import Runner
 
         runner = Runner(
@@ -73,6 +73,7 @@ class OperationsProcess:
                 Operation.CHECK: drift.check_index,
                 Operation.REPAIR: drift.repair_index,
                 Operation.REQUEUE: requeue.requeue_items,
+                Operation.REEMBED: reembedding.reembed,
             },
             wait_until_wanted=self._wait_until_wanted,
             doing=self._in_hand_while,

@@ -68,6 +68,7 @@ _ON_INDEX = (
     Operation.RESTORE,
     Operation.CHECK,
     Operation.REPAIR,
+    Operation.REEMBED,
 )
 
 

@@ -74,7 +74,7 @@ def _summarize_success(job: Job) -> str:  # noqa: PLR0911 - one for each operati
             return _summarize_requeue(job)
         case Operation.EXPORT:
             return f"{format_count(count_of(job, 'rows'))} rows written"
-        case Operation.REFRESH | Operation.REBUILD:
+        case Operation.REFRESH | Operation.REBUILD | Operation.REEMBED:
             generation = count_of(job, "generation")
             vectors = count_of(job, "vectors")
             return f"generation {format_count(generation)}" + (f", {vectors:,} vectors" if vectors is not None else "")

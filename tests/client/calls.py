@@ -40,12 +40,14 @@ from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
 from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.queue import RequeueRequest
+from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import (
     Actual,
     Change,
     Desired,
     DriftKind,
+    EmbedderKind,
     ImportMode,
     IntentionState,
     JobState,
@@ -103,6 +105,7 @@ INTENTION = Intention(
     created_at=NOW,
     detail="An import is running.",
 )
+REEMBED = ReembedRequest(embedder=EmbedderKind.OPENAI)
 ASK = GoldenRequest(text="cannot log in", expected_keys=["ACC-001"])
 GOLDEN = GoldenQuestion(
     question_id="g/1", text=ASK.text, expected_keys=ASK.expected_keys, k=10, created_at=NOW, created_by="ada", changed_at=NOW
@@ -195,6 +198,13 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         {},
         SearchResult(generation=1, hits=[], seconds=0.1, taken_at=NOW),
     ),
+    "get_reembedding": (
+        lambda c: c.get_reembedding(REEMBED),
+        "GET",
+        "/api/operations/reembed",
+        {"embedder": "openai"},
+        ReembedPlan(embedder="openai-8", rows=3, cached=1, to_embed=2, gate=Gate(allowed=True)),
+    ),
     "get_check": (lambda c: c.get_check(), "GET", "/api/index/check", {}, HealthReading(taken_at=NOW)),
     "list_drift": (
         lambda c: c.list_drift(DriftKind.STALE, 5, "x"),
@@ -248,6 +258,7 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_import": (lambda c: c.start_import(ImportRequest(plan_id="p")), "import"),
     "start_export": (lambda c: c.start_export(ExportRequest()), "export"),
     "start_refresh": (lambda c: c.start_refresh(), "refresh"),
+    "start_reembedding": (lambda c: c.start_reembedding(REEMBED), "reembed"),
     "start_repair": (lambda c: c.start_repair("check"), "repair"),
     "start_rebuild": (lambda c: c.start_rebuild(), "rebuild"),
     "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),

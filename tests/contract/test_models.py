@@ -25,6 +25,7 @@ from lib.contract.jobs import Job
 from lib.contract.model import Reading, Request, utc_now
 from lib.contract.operations import EmptyRequest, SnapshotRequest, TicketRequest
 from lib.contract.queue import CAUSES, ItemSelection, QueueReading
+from lib.contract.reembedding import ReembedRequest
 from lib.contract.settings import SettingChange
 from lib.contract.states import ACTIVE_JOB_STATES, ENDED_JOB_STATES, FailureCause, ImportMode, JobState, Operation
 from lib.contract.workers import WorkerWish
@@ -46,6 +47,7 @@ REQUESTS: dict[type[Request], dict[str, Any]] = {
     ItemSelection: {"cause": "quota"},
     GoldenRequest: {"text": "customer cannot log in", "expected_keys": ["ACC-001"], "k": 5, "note": "asked daily"},
     RepairRequest: {"check_id": "c"},
+    ReembedRequest: {"embedder": "openai", "url": "http://127.0.0.1:1/v1", "model": "m", "dimension": 8},
     SearchRequest: {"text": "customer cannot log in", "k": 10},
     SettingChange: {"value": 5, "expected": 7},
     WorkerWish: {"reason": "disk is being replaced"},

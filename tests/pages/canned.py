@@ -132,13 +132,11 @@ def index_reading(**more: Any) -> IndexReading:
         "built_at": ago(minutes=4),
         "build_seconds": 0.31,
         "built_by_job": "f" * 32,
-        "built_by": "Maria",
-        "ids_consistent": True,
         "previous_generation": 2,
         "unindexed": 0,
         "taken_at": now(),
     }
-    return IndexReading(**(facts | more))
+    return IndexReading(**(facts | {"built_by": "Maria", "ids_consistent": True} | more))
 
 
 def failures() -> list[Failure]:

@@ -7,6 +7,7 @@ from typing import Any
 from lib.contract.golden import GoldenAnswer, GoldenComparison, GoldenDifference, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
 from lib.contract.health import Drift, DriftPage, DriftRow, HealthReading, IndexCheck, Recall, RepairPlan, SheetSide, VectorHealth
 from lib.contract.index import SearchHit, SearchResult
+from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.states import AnswerChange, DriftKind
 from tests.pages.canned import JOB_ID, OPEN, PLAN_ID, ago, now
 
@@ -179,3 +180,11 @@ class FakeIndex:
         return DriftPage(
             check_id="4" * 32, kind=kind, items=rows[start : start + limit], total=60, listed=60, next_cursor=more, taken_at=now()
         )
+
+    def get_reembedding(self, request: ReembedRequest) -> ReembedPlan:
+        self._note("get_reembedding", request)
+        return ReembedPlan(embedder="nomic-embed-text-768", served="wordllama-256", rows=150, cached=20, to_embed=130, gate=OPEN)
+
+    def start_reembedding(self, request: ReembedRequest, idempotency_key: str | None = None) -> str:
+        self._act("start_reembedding", request, idempotency_key)
+        return JOB_ID

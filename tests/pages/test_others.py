@@ -200,7 +200,7 @@ class TestQueue:
 class TestIndex:
     def test_every_fact_is_explained(self, visit):
         seen = visit("Index", "idle")
-        for words in ("IDMap2,Flat", "its answers are exact", "154 KiB", "9f86d081884c7d65", "a copy with the same one is the same"):
+        for words in ("IDMap2,Flat", "finds the true nearest", "154 KiB", "9f86d081884c7d65", "a copy with the same one is the same"):
             assert words in seen.text
 
     def test_a_refresh_starts_at_once_and_a_rebuild_is_asked_first_both_with_a_key(self, visit):

@@ -103,6 +103,7 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
     "start_check": (post("/api/index/check"), "start_check"),
     "start_repair": (post("/api/operations/repair", check_id="{check}"), "start_repair"),
+    "start_reembedding": (post("/api/operations/reembed", embedder="wordllama"), "start_reembed"),
     "start_undo": (post("/api/operations/import/{import}/undo"), "start_undo"),
     "create_moment": (post("/api/moments"), "create_moment"),
 }

@@ -185,6 +185,7 @@ ON_AN_EMPTY_SERVICE = [
     Case("go_back", Reason.NO_EARLIER_GENERATION, go_back_to_nothing),
     Case("start_check", Reason.NOTHING_TO_DO, start_check),
     *(Case("preview_import", reason, provoke) for reason, provoke in REFUSED_SHEETS.items()),
+    Case("start_reembedding", Reason.TABLE_EMPTY, lambda road: (road.start("reembed", embedder="wordllama"), road.gate("reembed"))),
     Case("put_setting", Reason.CHANGED_SINCE_SHOWN, change_what_was_seen),
     Case("drain_worker", Reason.CHANGED_SINCE_SHOWN, wish_for_what_was_seen),
     Case("pause_worker", Reason.ALREADY_SO, wish_twice("pause")),

@@ -14,7 +14,7 @@ from lib.contract.states import FailureCause, Operation, WorkerRole
 from lib.service.config import Config
 from lib.service.embedders import EmbeddingFailed
 from lib.service.heart import Heart
-from lib.service.operations import drift, exports, imports, index, inspections, requeue, restore, snapshots, undo
+from lib.service.operations import drift, exports, imports, index, inspections, reembedding, requeue, restore, snapshots, undo
 from lib.service.operations.runner import JobContext, Runner
 from lib.service.storage.database import Database
 from lib.service.storage.schema import jobs
@@ -35,6 +35,7 @@ OPERATIONS: dict[Operation, Callable[[JobContext], dict[str, Any]]] = {
     Operation.CHECK: drift.check_index,
     Operation.REPAIR: drift.repair_index,
     Operation.REQUEUE: requeue.requeue_items,
+    Operation.REEMBED: reembedding.reembed,
 }
 
 

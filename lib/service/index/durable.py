@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -52,7 +52,7 @@ class HashingSink:
         self._hash = hashlib.sha256()
         self._hasher, self._syncer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._ahead = BoundedSemaphore(_BLOCKS_AHEAD)
-        self._synced_bytes = 0
+        self._synced_bytes, self._syncs = 0, list[Future[None]]()
         self.size_bytes = 0
 
     def __enter__(self) -> HashingSink:
@@ -63,6 +63,8 @@ class HashingSink:
         """Everything is hashed; what was written last is not durable before the caller's own fsync."""
         self._hasher.shutdown()
         self._syncer.shutdown()
+        for sync in self._syncs:
+            sync.result()  # the system tells of a failed write once: it must not get lost here
 
     def __call__(self, block: bytes) -> int:
         """Take one block; the number of bytes taken."""
@@ -74,7 +76,7 @@ class HashingSink:
         self.size_bytes += len(block)
         if self.size_bytes - self._synced_bytes >= _SYNC_EVERY_BYTES:
             self._synced_bytes = self.size_bytes
-            self._syncer.submit(os.fdatasync, self._file.fileno())
+            self._syncs.append(self._syncer.submit(os.fsync, self._file.fileno()))
         return len(block)
 
     def _update(self, block: bytes) -> None:

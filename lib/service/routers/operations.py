@@ -14,8 +14,9 @@ from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, Und
 from lib.contract.inspections import InspectRequest, RestoreRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
 from lib.contract.queue import RequeueRequest
+from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.states import Operation, UndoOutcome
-from lib.service import jobs, plans, undo
+from lib.service import jobs, plans, reembedding, undo
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start
 from lib.service.routers.deps import Admin, Cursor, IdempotencyKey, Limit, Operator, RequestId, ServicesDep, Viewer, problems
@@ -177,6 +178,21 @@ def start_restore(
     """Serve what was inspected as the next generation."""
     start = how.start(Operation.RESTORE, body.model_dump(mode="json"), who, request_id)
     return _point(response, services.inspections.start_restore(body, start))
+
+
+@router.get("/reembed")
+def get_reembedding(wanted: Annotated[ReembedRequest, Query()], _: Viewer, services: ServicesDep) -> ReembedPlan:
+    """What a change of the model would cost. Changes nothing."""
+    return reembedding.plan_reembedding(services.database, services.config, wanted)
+
+
+@router.post("/reembed", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
+def start_reembedding(
+    body: ReembedRequest, response: Response, who: Admin, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Embed every row with another model, then switch to it."""
+    reembedding.open_wanted(services.database, services.config, body)
+    return _start(services, response, how.start(Operation.REEMBED, body.model_dump(mode="json", exclude_none=True), who, request_id))
 
 
 @router.post("/repair", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)

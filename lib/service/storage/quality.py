@@ -51,3 +51,12 @@ drift_rows = Table(
     Column("key", Text),
     Column("detail", Text, nullable=False),
 )
+
+# How a model that may still be served is opened, kept when the settings move on to another.
+models = Table(
+    "models",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    Column("settings", Json, nullable=False),
+    Column("noted_at", Instant, nullable=False),
+)

@@ -12,7 +12,7 @@ from sqlalchemy.types import BigInteger
 from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
 from lib.service.storage.looks import moments, visits
-from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks
+from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "locks",
     "mappings",
     "metadata",
+    "models",
     "moments",
     "plan_rows",
     "plans",
