@@ -120,7 +120,6 @@ FEATURES: dict[str, Feature] = {
 #: P0 features no test proves yet. Take an id out with its first test; put none in.
 NOT_YET: frozenset[str] = frozenset(
     {
-        "X14",
         *("E2", "E3"),
         *("W4", "W5"),
         "S4",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -52,5 +51,5 @@ def _entry(row: sa.Row[Any]) -> Place:
         kind=PlaceKind.FAILURE if failed else PlaceKind.ENTRY,
         title=row.key,
         detail=" ".join(row.text[:EXCERPT].split()),
-        link=f"/Queue?row={quote(row.key, safe='')}",
+        link=f"/Queue?row={row.entry_id}",
     )

@@ -37,13 +37,14 @@ def _component(name: str) -> st.components.v2.types.ComponentRenderer:
     return st.components.v2.component(f"switchyard_{name}", js=(Path(__file__).parent / "assets" / f"{name}.js").read_text("utf-8"))
 
 
-_keyboard, _stillness = _component("keyboard"), _component("stillness")
+_keyboard, _stillness, _easing = _component("keyboard"), _component("stillness"), _component("easing")
 
 
 def listen() -> None:
     """Hear the shortcuts and do what they say; every page calls this once, outside every live block."""
     with st.container(key="listeners"):
         _stillness(key="stillness")
+        _easing(key="easing")
         keys = [shortcut.keys for shortcut in SHORTCUTS] if are_on() else []
         pressed = _keyboard(key="keyboard", data={"shortcuts": keys}, on_pressed_change=lambda: None).pressed
     if pressed == GO_TO:

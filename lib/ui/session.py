@@ -30,6 +30,7 @@ class Keys:
     VIEW: Final = "view"  #: the open dialog that asks nothing: going somewhere, or the shortcuts
     DESTINATION: Final = "destination"  #: where the next run is to go
     MOMENT: Final = "moment"  #: the view whose figures were kept last, and the id of that moment
+    STRANGE: Final = "strange"  #: what of a link was not understood, and on which page
     SHORTCUTS: Final = "shortcuts"  #: whether single keys mean something
     NOTICE: Final = "notice"  #: the result of the last action
     STARTS: Final = "starts"  #: idempotency keys of starts, by operation

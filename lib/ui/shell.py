@@ -26,6 +26,7 @@ from lib.ui.live import (
 )
 from lib.ui.notices import show_notice
 from lib.ui.pages import PAGES
+from lib.ui.params import show_strange
 from lib.ui.session import Keys, Params, get_param, now
 from lib.ui.sidebar import show_menu, show_sidebar_foot, show_sidebar_head
 from lib.ui.statebar import state_bar
@@ -53,6 +54,7 @@ def open_page(name: str) -> None:
         )
         show_link_to_here(name)
     banners = st.container(key="banners")
+    show_strange(name)
     show_notice()
     if get_param(Params.AS_OF):
         _show_moment(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 #: While the service does not answer, the data itself looks old: drained of colour, behind an amber edge.
 STALE_STYLE = """<style>
-[class*="st-key-live_"] { filter: grayscale(1); }
+[class*="st-key-live_"] { filter: grayscale(1); opacity: .9; }
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-live_"]) { border-left: 3px solid var(--sy-held); padding-left: .8rem; }
 </style>"""
 

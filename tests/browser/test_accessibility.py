@@ -20,6 +20,7 @@ from tests.faults.console import Console
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.feature("X14")
 @pytest.mark.parametrize("state", ["empty", "filled"])
 def test_axe_finds_nothing_serious_on_any_page_in_either_theme(visit: Visit, request: pytest.FixtureRequest, state: str) -> None:
     console: Console = request.getfixturevalue(f"{state}_console")
@@ -31,6 +32,7 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(visit: Visit, req
     assert faults == []
 
 
+@pytest.mark.feature("X14")
 def test_axe_finds_nothing_serious_in_plans_results_and_dialogs(visit: Visit, filled_console: Console) -> None:
     content, _ = edit_sample("ACC-005", "advice", "Somebody has found a better way.")
     faults: list[str] = []
@@ -50,6 +52,7 @@ def test_axe_finds_nothing_serious_in_plans_results_and_dialogs(visit: Visit, fi
     assert faults == []
 
 
+@pytest.mark.feature("X14")
 def test_the_keyboard_alone_gets_from_the_import_page_to_an_applied_sample(visit: Visit, filled_console: Console) -> None:
     content, _ = edit_sample("ACC-006", "advice", "Somebody has found a better way.")
     plan_id = make_plan(filled_console, content)

@@ -10,6 +10,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from lib.contract.imports import ImportRequest
 from tests.browser.conftest import Visit, make_console
+from tests.browser.test_accessibility import press_through_to
 from tests.browser.test_pages import find_faults
 from tests.browser.visitor import PAGES, PATIENCE
 from tests.browser.walk import SAMPLE, client_of, edit_sample, finish, is_searchable, make_plan
@@ -131,6 +132,24 @@ def test_a_pause_of_all_is_told_with_who_and_why_until_somebody_resumes(visit: V
     for page in ("Queue", "Import", "Home"):
         visitor.go(page)
         expect(visitor.page.get_by_text(REASON)).to_have_count(0)
+    assert visitor.complaints == []
+
+
+@pytest.mark.feature("X14")
+def test_the_keyboard_alone_pauses_and_resumes_everybody_and_the_page_says_so(visit: Visit, running: Console) -> None:
+    visitor = visit(running).open("Workers")
+    press_through_to(visitor, "Pause all")
+    expect(visitor.dialog().get_by_role("button", name="Cancel")).to_be_focused()
+    visitor.page.keyboard.press("Shift+Tab")
+    visitor.page.keyboard.type(REASON)
+    visitor.page.keyboard.press("Tab")
+    visitor.page.keyboard.press("Tab")
+    expect(visitor.dialog().get_by_role("button", name="Pause all")).to_be_focused()
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.page.get_by_role("status").filter(has_text="Paused 2 embedding workers")).to_be_visible()
+    expect(visitor.page.locator(".sy-wish").first).to_contain_text(REASON)
+    press_through_to(visitor, "Resume all")
+    expect(visitor.page.get_by_role("status").filter(has_text="Resumed 2 embedding workers")).to_be_visible()
     assert visitor.complaints == []
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -11,10 +14,13 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from lib.contract.exports import ExportRequest
+from lib.contract.states import Actual
 from tests.browser.conftest import Visit
+from tests.browser.test_accessibility import examine
 from tests.browser.test_pages import find_faults
 from tests.browser.visitor import PAGES, Visitor
-from tests.browser.walk import SAMPLE, load_sample, read_rows
+from tests.browser.walk import SAMPLE, client_of, load_sample, read_rows
 from tests.browser.wire import Wire
 from tests.faults.console import Console, until
 
@@ -70,6 +76,7 @@ def is_serving(pages: Console) -> bool:
         return False
 
 
+@pytest.mark.feature("L6")
 def test_with_refresh_off_no_page_asks_the_service_for_anything(visit: Visit, pair: Pair) -> None:
     visitor = visit(pair.pages).open("Home")
     visitor.page.get_by_test_id("stSidebar").get_by_role("radio", name="Off").click()
@@ -80,11 +87,29 @@ def test_with_refresh_off_no_page_asks_the_service_for_anything(visit: Visit, pa
         asked = len(pair.wire.asked)
         visitor.wait_for_ticks(1)  # the state bar's own, which reads memory
         assert pair.wire.asked[asked:] == [], page
+    client_of(pair.service).pause_worker("embedding-1", "a change nobody here sees yet")
+    expect(visitor.page.locator(".sy-bar")).to_contain_text(re.compile(r"\d+ updates? waiting"), timeout=NOTICING)
     visitor.shot("off")
-    expect(visitor.button("Refresh now")).to_be_visible()
+    visitor.page.get_by_role("button", name="Refresh now").click()
+    expect(visitor.page.locator(".sy-bar")).not_to_contain_text("waiting")
+    client_of(pair.service).resume_worker("embedding-1")
 
 
-@pytest.mark.feature("X10")
+@pytest.mark.feature("X14")
+def test_axe_finds_nothing_serious_while_rows_fail_jobs_wait_and_everybody_is_held(visit: Visit, pair: Pair) -> None:
+    with trouble(pair.service) as job_id:
+        visitor, faults = visit(pair.pages).open("Home"), []
+        expect(visitor.page.get_by_text("3 rows could not be embedded").first).to_be_visible()
+        for page in PAGES:
+            visitor.go(page)
+            visitor.shot(f"trouble-{page}", full=True)
+            faults += [f"{page}, {fault}" for fault in (*examine(visitor), *find_faults(visitor))]
+        visitor.open("Home", job=job_id)
+        faults += [f"job, {fault}" for fault in (*examine(visitor), *find_faults(visitor))]
+    assert faults + visitor.complaints == []
+
+
+@pytest.mark.feature("X10", "X14")
 def test_a_frozen_service_leaves_the_last_known_values_on_a_page_that_says_so(visit: Visit, pair: Pair) -> None:
     visitors = {page: visit(pair.pages).open(page) for page in ("Queue", "Index")}
     process = pair.freeze()
@@ -116,6 +141,33 @@ def test_a_service_that_is_down_and_comes_back_brings_the_page_back_with_it(visi
     assert visitor.complaints == []
 
 
+@contextmanager
+def trouble(service: Console) -> Iterator[str]:
+    """Three rows have failed, everybody is held by a person, and an export waits for them: its job. Afterwards all is as it was."""
+    workers = [worker.worker_id for worker in service.client.list_workers().workers]
+    with closing(sqlite3.connect(service.data_dir / "switchyard.sqlite", timeout=30)) as connection, connection:
+        connection.execute(FAIL_THREE, (time.time(),) * 3)
+        connection.execute("INSERT INTO counters VALUES ('failed', 3) ON CONFLICT (name) DO UPDATE SET value = 3")
+    for worker in workers:
+        client_of(service).pause_worker(worker, "provider maintenance until 15:00")
+    until(lambda: {service.state_of(worker) for worker in workers} == {Actual.PAUSED}, 30, "workers that stand still")
+    job_id = client_of(service).start_export(ExportRequest())
+    try:
+        yield job_id
+    finally:
+        client_of(service).cancel_job(job_id)
+        for worker in workers:
+            client_of(service).resume_worker(worker)
+        with closing(sqlite3.connect(service.data_dir / "switchyard.sqlite", timeout=30)) as connection, connection:
+            connection.execute("DELETE FROM items")
+            connection.execute("UPDATE counters SET value = 0 WHERE name = 'failed'")
+        until(lambda: not service.client.get_job(job_id).is_active, 40, "the end of the export")
+
+
+FAIL_THREE = """INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at, cause, error, failed_at)
+    SELECT entry_id, content_hash, 'failed', 0, 3, ?, ?, 'text_too_long', '9,000 tokens', ? FROM entries LIMIT 3"""
+
+
 def see_the_last_known(visitor: Visitor, page: str) -> None:
     """Figures instead of zeros, each with the moment until which they were true, and no button that would do nothing."""
     see_stale(visitor)
@@ -145,7 +197,7 @@ def walk_while_away(visitor: Visitor) -> None:
         expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible()
         see_stale(visitor)
         visitor.shot(f"2-meanwhile-{page}")
-        assert find_faults(visitor) == []
+        assert find_faults(visitor) + examine(visitor) == []
         for action in ACTIONS.get(page, ()):
             expect(visitor.button(action).first).to_be_disabled()
     visitor.page.get_by_test_id("stSidebar").get_by_role("link", name="Home").click()

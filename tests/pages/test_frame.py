@@ -126,3 +126,19 @@ def test_a_destination_that_is_no_page_of_ours_leads_nowhere():
     app = AppTest.from_function(_leave)
     app.session_state[Keys.DESTINATION] = "https://elsewhere.example/"
     assert not app.run().exception
+
+
+@pytest.mark.feature("X11")
+def test_what_a_link_carries_that_nobody_knows_is_said_and_left_aside(visit):
+    seen = visit("Queue", "idle", window="99y", colour="<b>red</b>", cause="text too long")
+    said = seen.text.split("Part of this link was not understood")[1].split("left aside")[0]
+    assert "window=99y" in said
+    assert "colour=&lt;b&gt;red&lt;/b&gt;" in said
+    assert "cause" not in said
+    seen.button("dismiss_strange").click().run()
+    assert "not understood" not in seen.text
+
+
+@pytest.mark.feature("X11")
+def test_a_link_that_is_understood_is_not_talked_about(visit):
+    assert "not understood" not in visit("Queue", "idle", window="24h").text

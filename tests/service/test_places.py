@@ -37,7 +37,7 @@ def test_jobs_plans_and_rows_are_found_by_how_they_begin(road: Road) -> None:
     found = {text: road.get("/api/places", text=text)["items"] for text in asked}
     assert [place["link"] for place in found[job_id[:6]] if place["kind"] == "job"] == [f"/?job={job_id}"]
     assert [place["link"] for place in found[plan_id[:6].upper()] if place["kind"] == "plan"] == [f"/Import?plan={plan_id}"]
-    assert [place["title"] for place in found["acc-2"]] == ["ACC-2"]
+    assert [(place["title"], place["link"]) for place in found["acc-2"]] == [("ACC-2", "/Queue?row=2")]
     assert [place["title"] for place in found["LOG in"]] == ["ACC-1"]
     assert [place["title"] for place in found["%_off"]] == ["ACC-2"]
     assert found["zz"] == []

@@ -23,6 +23,10 @@ from lib.ui.widgets import show_heading, show_nothing, show_unknown
 
 #: Failures shown at once; a retry of "all" covers the rest too.
 FAILURE_ROWS = 200
+#: Samples come every few seconds, and a chart of them costs more than all else: drawing it oftener would show nothing new.
+HISTORY_SECONDS = 10.0
+#: A list people read and choose from should not move oftener than they can follow.
+FAILURES_SECONDS = 5.0
 #: The newest samples that the table alternative lists.
 TABLE_ROWS = 20
 
@@ -68,7 +72,7 @@ def _discarded(reading: QueueReading) -> list[Tile]:
 @st.fragment(key="queue_history")
 def show_queue_history() -> None:
     """Backlog and throughput over a window that the URL remembers."""
-    with live_block("queue_history"):
+    with live_block("queue_history", least_seconds=HISTORY_SECONDS):
         with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
             st.html('<div class="sy-head"><h2>Over time</h2></div>', width="content")
             chosen = st.segmented_control(
@@ -138,7 +142,7 @@ def _get_history(window: Window) -> QueueHistory:
 @st.fragment(key="failures")
 def show_failures() -> None:
     """What could not be embedded, why, and the two things one can do about it."""
-    with live_block("failures"):
+    with live_block("failures", least_seconds=FAILURES_SECONDS):
         show_heading("Failed rows", Topic.QUEUE)
         reading = latest_queue()
         cause = _choose_cause(reading)
