@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lib.ui.frames.applying import show_import_job
-from lib.ui.frames.imports import Step, show_choice, show_mapping, show_steps
+from lib.ui.frames.imports import Step, show_choice, show_steps
 from lib.ui.frames.jobs import show_job_history, show_last_run
 from lib.ui.frames.plans import show_plan
+from lib.ui.frames.reading import show_file
 from lib.ui.shell import open_page
 
 open_page("Import")
@@ -14,7 +15,7 @@ match step:
     case Step.CHOOSE:
         show_choice()
     case Step.MAP:
-        show_mapping()
+        show_file()
     case Step.REVIEW:
         show_plan()
     case Step.APPLY:

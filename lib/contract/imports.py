@@ -17,6 +17,8 @@ from lib.contract.states import Change, Confidence, ImportMode, InvalidPolicy, P
 MAX_COLUMNS = 256
 #: The most characters one cell may hold (Google Sheets' own limit).
 MAX_CELL_CHARACTERS = 50_000
+#: What a workbook, which is a packed archive, may unpack to.
+MAX_UNPACKED_GIB = 2
 #: A mirror's removals above both bounds are held until somebody approves their number.
 HELD_REMOVALS_ABOVE = 10
 HELD_REMOVALS_RATIO = 0.10

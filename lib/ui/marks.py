@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from html import escape
 
-from lib.contract.states import Actual, Change, Desired, JobState, Operation, PlanState, UndoOutcome
+from lib.contract.states import Actual, Change, Confidence, Desired, JobState, Operation, PlanState, UndoOutcome
 from lib.contract.workers import Worker
 from lib.ui.format import UNKNOWN, format_age, format_moment
 
@@ -32,6 +32,12 @@ class Mark:
     word: str
 
 
+CONFIDENCE_MARKS: Mapping[Confidence, Mark] = {
+    Confidence.REMEMBERED: Mark(Tone.DONE, "history", "as last time"),
+    Confidence.SURE: Mark(Tone.DONE, "check_circle", "sure"),
+    Confidence.LIKELY: Mark(Tone.BUSY, "thumb_up", "likely"),
+    Confidence.GUESS: Mark(Tone.HELD, "help", "a guess: look twice"),
+}
 JOB_MARKS: Mapping[JobState, Mark] = {
     JobState.QUEUED: Mark(Tone.IDLE, "schedule", "queued"),
     JobState.RUNNING: Mark(Tone.BUSY, "play_circle", "running"),

@@ -8,7 +8,7 @@ from html import escape
 from lib.contract.imports import ENCODINGS, Plan, PlanCounts, PlanRow, ReadAs
 from lib.contract.states import Change, ImportMode, SheetFormat
 from lib.ui.format import UNKNOWN, format_count, format_delimiter, shorten
-from lib.ui.marks import CHANGE_MARKS, Column, Tile, Tone, badge, table, tiles
+from lib.ui.marks import CHANGE_MARKS, Column, Mark, Tile, Tone, badge, table, tiles
 
 MODE_WORDS: dict[ImportMode, tuple[str, str]] = {
     ImportMode.MERGE: ("Merge", "adds and updates by key; keeps entries that the sheet lacks"),
@@ -20,6 +20,7 @@ FORMAT_WORDS: dict[SheetFormat, str] = {
     SheetFormat.PARQUET: "Parquet",
     SheetFormat.GOOGLE_SHEET: "Google Sheet",
 }
+LEFT_OUT = Mark(Tone.IDLE, "remove_done", "left out")
 LISTED = (Change.NEW, Change.CHANGED, Change.REMOVED, Change.INVALID)
 
 
@@ -42,7 +43,21 @@ def count_change(counts: PlanCounts, change: Change | None) -> int:
 
 def count_effects(plan: Plan) -> int:
     """How many entries applying would touch."""
-    return plan.counts.new + plan.counts.changed + plan.counts.removed
+    left = remaining(plan)
+    return left.new + left.changed + left.removed
+
+
+def remaining(plan: Plan) -> PlanCounts:
+    """The plan's counts without the rows somebody has left out."""
+    counts, out = plan.counts, plan.unticked
+    return counts.model_copy(
+        update={"new": counts.new - out.new, "changed": counts.changed - out.changed, "removed": counts.removed - out.removed}
+    )
+
+
+def count_unticked(plan: Plan) -> int:
+    """How many rows somebody has left out."""
+    return plan.unticked.new + plan.unticked.changed + plan.unticked.removed
 
 
 def plan_tiles(plan: Plan) -> str:
@@ -74,7 +89,8 @@ def plan_table(rows: Sequence[PlanRow]) -> str:
 
 def _cells(row: PlanRow) -> tuple[str, ...]:
     number = UNKNOWN if row.row is None else format_count(row.row)
-    return number, badge(CHANGE_MARKS[row.change]), f'<b class="sy-wrap">{escape(shorten(row.key, 60)) or UNKNOWN}</b>', _what(row)
+    change = badge(CHANGE_MARKS[row.change]) if row.ticked else f"{badge(CHANGE_MARKS[row.change])} {badge(LEFT_OUT)}"
+    return number, change, f'<b class="sy-wrap">{escape(shorten(row.key, 60)) or UNKNOWN}</b>', _what(row)
 
 
 def _what(row: PlanRow) -> str:

@@ -42,10 +42,16 @@ class Params:
     """Every query parameter: what a link to a page may carry."""
 
     UPLOAD: Final = "upload"  #: an upload whose columns are to be mapped
+    SHEET: Final = "sheet"  #: the tab of a workbook
+    ENCODING: Final = "encoding"  #: what a text file is said to be written in
+    DELIMITER: Final = "delimiter"  #: what is said to part its cells
+    HEADER: Final = "header_row"  #: the row that is said to name its columns
     PLAN: Final = "plan"  #: a plan to review
     JOB: Final = "job"  #: a job to look at
     SNAPSHOT: Final = "snapshot"  #: a snapshot to look at
     CHANGE: Final = "change"  #: the plan's row filter
+    RULE: Final = "rule"  #: the plan's filter of bad rows
+    FIND: Final = "find"  #: the plan's text filter
     WINDOW: Final = "window"  #: how far the charts look back
     CAUSE: Final = "cause"  #: the failures' filter
     QUERY: Final = "q"  #: a search

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from pydantic import TypeAdapter
 
-from lib.contract.imports import FileSource, Plan, PreviewRequest
+from lib.contract.imports import Plan, PreviewRequest, Source
 from lib.contract.states import Operation
 from lib.ui.gates import gated_button
 from lib.ui.live import gate_of
@@ -52,7 +53,7 @@ def upload_sample() -> None:
 def show_preview_again(plan: Plan, label: str) -> None:
     """The same file, columns and mode, compared with the table as it is now."""
     if gated_button(label, gate_of(Operation.PREVIEW), key="preview_again", icon_name="refresh", primary=True):
-        source = FileSource(upload_id=str(plan.source.get("upload_id")), sheet=plan.source.get("sheet"))
+        source = TypeAdapter[Source](Source).validate_python(plan.source)  # read as it was read then
         start_preview(PreviewRequest(source=source, mapping=plan.mapping, mode=plan.mode))
 
 

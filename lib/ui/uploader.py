@@ -33,7 +33,7 @@ class Accepted:
     setting: str
 
 
-SHEETS = Accepted("Choose a CSV file", (".csv", ".tsv", ".txt"), "Largest upload")
+SHEETS = Accepted("Choose a CSV, Excel or Parquet file", (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".parquet"), "Largest upload")
 INDEX_FILES = Accepted("Choose a FAISS file or a snapshot", (".faiss", ".switchyard.tar"), "Largest index file")
 
 

@@ -9,6 +9,7 @@ from lib.contract.audit import AuditEntry
 from lib.contract.exports import Export
 from lib.contract.imports import (
     ColumnMapping,
+    ColumnSuggestion,
     FieldDifference,
     Plan,
     PlanCounts,
@@ -20,17 +21,20 @@ from lib.contract.imports import (
 from lib.contract.index import IndexReading
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, OperationReading
+from lib.contract.plans import RuleCount
 from lib.contract.queue import CAUSES, Failure, QueueHistory, QueuePoint, Window
 from lib.contract.settings import SETTINGS, SettingReading, SettingsReading
 from lib.contract.states import (
     Actual,
     Change,
+    Confidence,
     Desired,
     FailureCause,
     ImportMode,
     JobState,
     Operation,
     PlanState,
+    RowRule,
     SheetFormat,
     WorkerRole,
 )
@@ -203,18 +207,26 @@ def columns() -> SheetColumns:
         ],
         read_as=ReadAs(format=SheetFormat.CSV, encoding="utf-8", delimiter=","),
         suggested=MAPPING,
+        suggestions=[
+            ColumnSuggestion(column="key", use="key", confidence=Confidence.SURE, why="its name says so, and its first cells differ"),
+            ColumnSuggestion(column="title", use="text", confidence=Confidence.LIKELY, why="its cells have about 24 characters"),
+            ColumnSuggestion(column="advice", use="text", confidence=Confidence.SURE, why="its cells have about 61 characters"),
+            ColumnSuggestion(column="category", use="field", confidence=Confidence.GUESS, why="its cells are short"),
+        ],
     )
 
 
 def plan_rows() -> list[PlanRow]:
     return [
         PlanRow(
+            position=1,
             row=2,
             change=Change.NEW,
             key="KB-001",
             text="Customer cannot log in. Ask which address they use, then send a fresh sign-in link.",
         ),
         PlanRow(
+            position=2,
             row=3,
             change=Change.CHANGED,
             key="KB-002",
@@ -226,13 +238,16 @@ def plan_rows() -> list[PlanRow]:
                 FieldDifference(column="owner", before="Peter", after="Jonas"),
             ],
         ),
-        PlanRow(row=None, change=Change.REMOVED, key="KB-900", text="Fax machine is out of paper."),
+        PlanRow(position=3, row=None, change=Change.REMOVED, key="KB-900", text="Fax machine is out of paper."),
         PlanRow(
+            position=4,
             row=41,
             change=Change.INVALID,
             key="",
             text="Refund takes long.",
-            errors=[RowError(column="key", value="", rule="The key is empty.", fix="Give the row a key of its own.")],
+            errors=[
+                RowError(code=RowRule.KEY_EMPTY, column="key", value="", rule="The key is empty.", fix="Give the row a key of its own.")
+            ],
         ),
     ]
 
@@ -249,6 +264,7 @@ def plan(state: PlanState = PlanState.READY, **more: Any) -> Plan:
         "counts": PlanCounts(new=120, changed=2, unchanged=30, removed=18, invalid=1),
         "to_embed": 121,
         "held_removals": 18,
+        "rules": [RuleCount(rule=RowRule.KEY_EMPTY, rows=1)],
         "read_as": ReadAs(format=SheetFormat.CSV, encoding="utf-8", delimiter=","),
         "requested_by": "local admin",
         "created_at": ago(minutes=2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,12 +17,12 @@ from lib.contract.exports import Export, ExportPage, ExportScope
 from lib.contract.golden import GoldenReading
 from lib.contract.health import HealthReading
 from lib.contract.identity import IdentityReading
-from lib.contract.imports import FileSource, Plan, SheetColumns, UndoReport, Upload
+from lib.contract.imports import FileSource, Plan, PlanCounts, SheetColumns, UndoReport, Upload
 from lib.contract.inspections import Inspection
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
-from lib.contract.plans import RowFilter
+from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
 from lib.contract.snapshots import Snapshot, SnapshotPage
@@ -131,8 +132,20 @@ class FakeClient(FakeOperations, FakeIndex, FakeLooking, FakeInspections):
         self._note("get_plan", plan_id, wanted, limit, cursor)
         if plan_id != PLAN_ID:
             raise self._missing()
-        rows = [row for row in self.plan.rows if wanted.change in {None, row.change}]
-        return self.plan.model_copy(update={"rows": rows if limit else []})
+        rows = [row for row in self.plan.rows if wanted.change in {None, row.change} and (wanted.text or "") in row.text]
+        matching = None if wanted == RowFilter() else len(rows)
+        return self.plan.model_copy(update={"rows": rows if limit else [], "matching": matching})
+
+    def tick_rows(self, plan_id: str, request: TickRequest) -> Plan:
+        self._act("tick_rows", plan_id, request)
+        ticked = dict.fromkeys(request.positions or [row.position for row in self.plan.rows], request.ticked)
+        rows = [row.model_copy(update={"ticked": ticked.get(row.position, row.ticked)}) for row in self.plan.rows]
+        out = PlanCounts(**Counter(row.change for row in rows if not row.ticked))
+        self.plan = self.plan.model_copy(update={"rows": rows, "unticked": out, "ticks_revision": self.plan.ticks_revision + 1})
+        return self.plan
+
+    def bad_rows_link(self, plan_id: str, ticket: str, base_url: str = "") -> str:
+        return f"{base_url}/api/plans/{plan_id}/bad-rows?ticket={ticket}"
 
     def list_exports(self) -> ExportPage:
         self._note("list_exports")

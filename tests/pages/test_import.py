@@ -14,7 +14,7 @@ from tests.pages import canned
 
 def test_the_limits_are_said_before_anything_is_uploaded(visit):
     seen = visit("Import", "fresh")
-    assert "at most 512 MiB, 256 columns, 50,000 characters per cell" in seen.text
+    assert "at most 512 MiB, 256 columns, 50,000 characters per cell. A workbook may unpack to 2 GiB" in seen.text
     assert 'aria-current="step"><span class="sy-dot">1</span>Choose' in seen.text
 
 
@@ -35,7 +35,7 @@ def test_a_gate_that_is_shut_says_why_beside_the_button(visit):
 def test_columns_come_prefilled_and_say_how_the_file_was_read(visit):
     seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
     assert "CSV, UTF-8, comma-separated, 6 columns" in seen.text
-    assert seen.app.selectbox[0].value == "key"
+    assert [box.value for box in seen.app.selectbox] == ["utf-8", ",", "key"]
     assert seen.app.multiselect[0].value == ["title", "advice"]
     assert not seen.button("preview").disabled
 
@@ -206,3 +206,51 @@ def test_offline_every_start_is_off_with_the_reason(visit):
     seen = visit("Import", "offline")
     assert seen.button("load_sample").disabled
     assert "actions are off until it is back" in seen.text
+
+
+@pytest.mark.feature("I7")
+def test_what_was_suggested_says_how_sure_it_is(visit):
+    seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
+    assert "look twice at category" in seen.text
+    assert "a guess: look twice" in seen.text
+    assert "its cells have about 61 characters" in seen.text
+
+
+def test_how_the_file_was_read_can_be_put_right_and_stays_in_the_link(visit):
+    seen = visit("Import", "idle", upload=canned.UPLOAD_ID)
+    seen.app.selectbox(key="read_encoding_utf-8").set_value("cp1250").run()
+    assert seen.param("encoding") == "cp1250"
+    assert seen.asked("get_upload_columns")[-1][0].encoding == "cp1250"
+    again = visit("Import", "idle", upload=canned.UPLOAD_ID, header_row="4", delimiter=";", encoding="nonsense")
+    asked = again.asked("get_upload_columns")[0][0]
+    assert (asked.header_row, asked.delimiter, asked.encoding) == (4, ";", None)
+
+
+@pytest.mark.feature("M1")
+def test_rows_are_left_out_with_an_undo_and_the_apply_says_so(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    seen.app.multiselect[0].set_value([2]).run()
+    ((_, request),) = seen.asked("tick_rows")
+    assert (request.positions, request.ticked, request.ticks_revision) == ([2], False, 0)
+    assert "1 row left out of the plan" in seen.text
+    assert "left out</span>" in seen.text
+    assert "Apply: 121 entries" in seen.text
+    seen.button("apply_plan").click().run()
+    assert seen.asked("start_import")[0][0].ticks_revision == 1
+
+
+def test_all_rows_that_match_are_left_out_at_once(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID, find="Invoice")
+    assert "Leave out all 1 that match" in seen.text
+    seen.button("untick_all").click().run()
+    assert seen.asked("tick_rows")[0][1].matching.text == "Invoice"
+
+
+@pytest.mark.feature("I5")
+def test_bad_rows_are_counted_by_rule_and_can_be_downloaded(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    box = next(box for box in seen.app.selectbox if box.key == "rule")
+    assert box.options == ["All rules", "The key is empty (1)"]
+    assert f"/api/plans/{canned.PLAN_ID}/bad-rows?ticket=t1cket" in seen.text
+    box.set_value("The key is empty").run()
+    assert "key_empty" in {wanted.rule for _, wanted, _, _ in seen.asked("get_plan")}

@@ -23,7 +23,7 @@ from lib.ui.live import find_job, gate_of, last_known, latest_index, latest_jobs
 from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Tile, Tone, badge, box, moment, tiles
 from lib.ui.notices import Notice, attempt, describe_error, show_trouble, start_key
 from lib.ui.pages import PAGES
-from lib.ui.plans import count_effects
+from lib.ui.plans import count_effects, count_unticked, remaining
 from lib.ui.results import IMPORT_COUNTS, count_of, duration_of, summarize
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
 from lib.ui.starts import show_preview_again
@@ -45,7 +45,9 @@ class Choices:
     def request(self, plan: Plan) -> ImportRequest:
         """The plan with these choices; the approved number is a ceiling."""
         approved = plan.held_removals if self.remove else None
-        return ImportRequest(plan_id=plan.plan_id, mode=plan.mode, policy=self.policy, approve_removals=approved)
+        return ImportRequest(
+            plan_id=plan.plan_id, mode=plan.mode, policy=self.policy, approve_removals=approved, ticks_revision=plan.ticks_revision
+        )
 
 
 @st.fragment(key="apply")
@@ -76,10 +78,12 @@ def show_apply(plan: Plan) -> None:
 
 
 def _explain(plan: Plan) -> None:
-    safety = " A safety snapshot of the index is taken first, because entries are removed." if plan.counts.removed else ""
+    safety = " A safety snapshot of the index is taken first, because entries are removed." if remaining(plan).removed else ""
+    left_out = f" What was left out ({plural(count_unticked(plan), 'row')}) stays as it is in the table." if count_unticked(plan) else ""
     st.html(
-        f'<span class="sy-note">Exactly this plan is applied, as a whole or not at all.{safety} The embedding workers stand still for a '
-        "moment while it is applied, then go on as they were: a worker that a person paused stays paused. "
+        f'<span class="sy-note">Exactly this plan is applied, as a whole or not at all.{left_out}{safety} '
+        "The embedding workers stand still for a moment while it is applied, then go on as they were: "
+        "a worker that a person paused stays paused. "
         f"Then {plural(plan.to_embed or 0, 'text')} will be embedded and become searchable without another click. "
         "The import can be undone for 30 days.</span>"
     )
@@ -94,7 +98,7 @@ def _start(request: ImportRequest) -> None:
 
 def _ask_removals(plan: Plan, request: ImportRequest, touched: int) -> None:
     """Tier 3: it removes entries by the number."""
-    removed, counts = plural(plan.held_removals, "entry", "entries"), plan.counts
+    removed, counts = plural(plan.held_removals, "entry", "entries"), remaining(plan)
     ask(
         Question(
             title=f"Apply and remove {removed}?",
@@ -157,7 +161,7 @@ def _decide(plan: Plan, choices: Choices) -> Gate:
 def _plan_gate(plan: Plan) -> Gate:
     """What the service says of this plan now: asked again whenever a job has started or ended."""
     try:
-        head = last_known(f"plan_gate_{plan.plan_id}", partial(_get_head, plan.plan_id, newest_jobs()))
+        head = last_known(f"plan_gate_{plan.plan_id}", partial(_get_head, plan.plan_id, f"{newest_jobs()}{plan.ticks_revision}"))
     except ClientError as error:
         return Gate(allowed=False, reason_text=describe_error(error, "").meaning)
     if head is not None and head.state not in {PlanState.READY, PlanState.STALE}:

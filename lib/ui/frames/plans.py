@@ -7,39 +7,28 @@ from html import escape
 import streamlit as st
 
 from lib.client.errors import ClientError
-from lib.contract.imports import (
-    Plan,
-)
-from lib.contract.plans import RowFilter
-from lib.contract.states import Change, InvalidPolicy, PlanState
+from lib.contract.imports import Plan
+from lib.contract.states import PlanState
 from lib.ui.format import format_until
 from lib.ui.frames.applying import show_apply
+from lib.ui.frames.plan_rows import PLAN_ROWS, chosen_rows, show_rows
 from lib.ui.live import find_job, last_known, live_block
-from lib.ui.marks import CHANGE_MARKS, PLAN_MARKS, Tone, badge, moment
+from lib.ui.marks import PLAN_MARKS, Tone, badge, moment
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.pages import PAGES
-from lib.ui.plans import LISTED, MODE_WORDS, count_change, describe_reading, plan_table, plan_tiles
+from lib.ui.plans import MODE_WORDS, describe_reading, plan_tiles
 from lib.ui.session import Params, get_client, get_param, now, zone
 from lib.ui.starts import show_preview_again
-from lib.ui.widgets import show_active_job, show_finding, show_nothing, show_paging, show_progress, show_unknown
-
-PLAN_ROWS = 50
-POLICY_WORDS = {
-    InvalidPolicy.SKIP: "Skip the invalid rows and apply the others",
-    InvalidPolicy.ALL_OR_NOTHING: "All or nothing: refuse while any row is invalid",
-}
+from lib.ui.widgets import show_active_job, show_finding, show_progress, show_unknown
 
 
 def show_plan() -> None:
     """The plan of the URL in its present state."""
     plan_id = get_param(Params.PLAN) or ""
-    change = _chosen_change()
-    cursors: list[str | None] = st.session_state.setdefault(f"plan_cursors_{plan_id}_{change}", [None])
+    wanted = chosen_rows()
+    cursors: list[str | None] = st.session_state.setdefault(f"plan_cursors_{plan_id}_{wanted}", [None])
     try:
-        plan = last_known(
-            f"plan_{plan_id}_{change}_{cursors[-1]}",
-            lambda: get_client().get_plan(plan_id, RowFilter(change=change), PLAN_ROWS, cursors[-1]),
-        )
+        plan = last_known(f"plan_{plan_id}_{wanted}_{cursors[-1]}", lambda: get_client().get_plan(plan_id, wanted, PLAN_ROWS, cursors[-1]))
     except ClientError as error:
         show_trouble(describe_error(error, "This plan cannot be shown"))
         return
@@ -59,7 +48,7 @@ def show_plan() -> None:
         show_apply(plan)
     else:
         _show_no_longer(plan)
-    _show_rows(plan, change, cursors)
+    show_rows(plan, wanted, cursors)
 
 
 def _show_plan_head(plan: Plan) -> None:
@@ -74,6 +63,8 @@ def _show_plan_head(plan: Plan) -> None:
         f'<span class="sy-note"><b>{MODE_WORDS[plan.mode][0]}</b>: {MODE_WORDS[plan.mode][1]}<br>'
         f"{escape(columns)}{read} · {asked}{expires}</span>"
     )
+    for note in plan.read_as.notes if plan.read_as else ():
+        show_finding(Tone.HELD, escape(note) + ": number and date formats of a workbook are not applied.", symbol="info")
 
 
 @st.fragment(key="building_plan")
@@ -120,28 +111,3 @@ def _show_no_longer(plan: Plan) -> None:
         symbol="history",
     )
     show_preview_again(plan, "Make a new plan")
-
-
-#: The filter's words are also its value in the URL, so they hold no counts.
-ALL_ROWS = "All"
-FILTERS: dict[str, Change | None] = {ALL_ROWS: None} | {CHANGE_MARKS[each].word.capitalize(): each for each in LISTED}
-
-
-def _chosen_change() -> Change | None:
-    chosen = st.session_state.get(Params.CHANGE) or get_param(Params.CHANGE) or ALL_ROWS
-    return FILTERS.get(str(chosen).capitalize())
-
-
-def _show_rows(plan: Plan, change: Change | None, cursors: list[str | None]) -> None:
-    st.segmented_control("Show rows", list(FILTERS), default=ALL_ROWS, required=True, key=Params.CHANGE, bind="query-params")
-    total = count_change(plan.counts, change)
-    if not plan.rows:
-        which = f"No row of this plan is {CHANGE_MARKS[change].word}." if change else "This plan would change nothing."
-        show_nothing(
-            which, "Choose another filter to see the other rows." if change else "Every row of the sheet is in the table already, as it is."
-        )
-        return
-    st.html(plan_table(plan.rows))
-    first = (len(cursors) - 1) * PLAN_ROWS + 1
-    words = f"Rows {first:,}–{first + len(plan.rows) - 1:,} of {total:,}"
-    show_paging(cursors, plan.next_cursor, key="rows", back="Previous rows", on="Next rows", words=words)
