@@ -8,15 +8,9 @@ from typing import Any
 from lib.contract.audit import AuditEntry
 from lib.contract.exports import Export
 from lib.contract.imports import (
-    ColumnMapping,
-    ColumnSuggestion,
-    FieldDifference,
     Plan,
     PlanCounts,
-    PlanRow,
     ReadAs,
-    RowError,
-    SheetColumns,
 )
 from lib.contract.index import IndexReading
 from lib.contract.jobs import Job
@@ -26,8 +20,6 @@ from lib.contract.queue import CAUSES, Failure, QueueHistory, QueuePoint, Window
 from lib.contract.settings import SETTINGS, SettingReading, SettingsReading
 from lib.contract.states import (
     Actual,
-    Change,
-    Confidence,
     Desired,
     FailureCause,
     ImportMode,
@@ -39,6 +31,7 @@ from lib.contract.states import (
     WorkerRole,
 )
 from lib.contract.workers import Worker
+from tests.pages.canned_sheets import MAPPING, plan_rows
 
 UPLOAD_ID = "a" * 32
 PLAN_ID = "b" * 32
@@ -178,78 +171,6 @@ def history(window: Window) -> QueueHistory:
         if not 52 < number < 60
     ]
     return QueueHistory(window=window, step_seconds=step, points=points, taken_at=now())
-
-
-MAPPING = ColumnMapping(key="key", text=["title", "advice"], fields=["category", "owner", "updated"])
-
-
-def columns() -> SheetColumns:
-    return SheetColumns(
-        columns=["key", "title", "advice", "category", "owner", "updated"],
-        sample=[
-            [
-                "KB-001",
-                "Customer cannot log in",
-                "Ask which address they use, then send a fresh sign-in link.",
-                "Access",
-                "Maria",
-                "2025-03-01",
-            ],
-            [
-                "KB-002",
-                "Invoice shows the wrong address",
-                "Correct it in Billing, then send the invoice again.",
-                "Billing",
-                "Jonas",
-                "2025-02-11",
-            ],
-            ["KB-003", "Export is empty", "Check the filter: an old one may still be set.", "Product", "Aiko", "2025-01-30"],
-        ],
-        read_as=ReadAs(format=SheetFormat.CSV, encoding="utf-8", delimiter=","),
-        suggested=MAPPING,
-        suggestions=[
-            ColumnSuggestion(column="key", use="key", confidence=Confidence.SURE, why="its name says so, and its first cells differ"),
-            ColumnSuggestion(column="title", use="text", confidence=Confidence.LIKELY, why="its cells have about 24 characters"),
-            ColumnSuggestion(column="advice", use="text", confidence=Confidence.SURE, why="its cells have about 61 characters"),
-            ColumnSuggestion(column="category", use="field", confidence=Confidence.GUESS, why="its cells are short"),
-        ],
-    )
-
-
-def plan_rows() -> list[PlanRow]:
-    return [
-        PlanRow(
-            position=1,
-            row=2,
-            change=Change.NEW,
-            key="KB-001",
-            text="Customer cannot log in. Ask which address they use, then send a fresh sign-in link.",
-        ),
-        PlanRow(
-            position=2,
-            row=3,
-            change=Change.CHANGED,
-            key="KB-002",
-            text="Invoice shows the wrong address.",
-            differences=[
-                FieldDifference(
-                    column="advice", before="Tell them to write to Billing.", after="Correct it in Billing, then send the invoice again."
-                ),
-                FieldDifference(column="owner", before="Peter", after="Jonas"),
-            ],
-        ),
-        PlanRow(position=3, row=None, change=Change.REMOVED, key="KB-900", text="Fax machine is out of paper."),
-        PlanRow(
-            position=4,
-            row=41,
-            change=Change.INVALID,
-            key="",
-            text="Refund takes long.",
-            errors=[
-                RowError(code=RowRule.KEY_EMPTY, column="key", value="", rule="The key is empty.", fix="Give the row a key of its own.")
-            ],
-        ),
-    ]
 
 
 def plan(state: PlanState = PlanState.READY, **more: Any) -> Plan:

@@ -37,13 +37,13 @@ from tests.pages.canned import (
     UPLOAD_ID,
     ago,
     audit,
-    columns,
     exports,
     failures,
     history,
     now,
     plan,
 )
+from tests.pages.canned_sheets import columns
 from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_health
 from tests.pages.fake_inspections import FakeInspections, inspected_job, inspection
 from tests.pages.fake_looking import FakeLooking
