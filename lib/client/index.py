@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import uuid4
 
 from lib.client.errors import Unexpected
@@ -10,7 +11,7 @@ from lib.client.paths import path_of
 from lib.client.transport import Call, Transport
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest
 from lib.contract.health import DriftPage, HealthReading
-from lib.contract.index import IndexReading, SearchRequest, SearchResult
+from lib.contract.index import IndexReading, ProbeRequest, SearchResult
 from lib.contract.operations import EmptyRequest, Started
 from lib.contract.states import DriftKind
 
@@ -24,9 +25,18 @@ class IndexClient:
         """The served generation."""
         return self.transport.get(IndexReading, "/api/index")
 
-    def search_index(self, text: str, k: int = 10) -> SearchResult:
-        """The ``k`` entries nearest in meaning to ``text``."""
-        return self.transport.post(SearchResult, "/api/index/search", SearchRequest(text=text, k=k))
+    def search_index(
+        self,
+        text: str | None,
+        k: int = 10,
+        *,
+        like_key: str | None = None,
+        fields: dict[str, str] | None = None,
+        generation: Literal["served", "previous"] = "served",
+    ) -> SearchResult:
+        """The ``k`` entries nearest in meaning to ``text``, or to the row ``like_key``; narrowed by ``fields``."""
+        request = ProbeRequest(text=text, like_key=like_key, k=k, fields=fields or {}, generation=generation)
+        return self.transport.post(SearchResult, "/api/index/search", request)
 
     def list_golden_questions(self) -> GoldenReading:
         """Golden questions with their newest answers, and the trend over generations."""

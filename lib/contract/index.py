@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lib.contract.model import Reading, Request
 
@@ -38,6 +39,22 @@ class SearchRequest(Request):
     k: int = Field(10, ge=1, le=100)
 
 
+class ProbeRequest(Request):
+    """Find the entries nearest in meaning to a text, or to an entry there is; narrowed, or in the generation before."""
+
+    text: str | None = Field(None, min_length=1, max_length=10_000)
+    like_key: str | None = Field(None, min_length=1, max_length=500, description="the neighbours of this row, instead of a text")
+    k: int = Field(10, ge=1, le=100)
+    fields: dict[str, str] = Field({}, max_length=10, description="only entries whose fields have exactly these values")
+    generation: Literal["served", "previous"] = Field("served", description="previous: the one to go back to, asked with its own model")
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if (self.text is None) == (self.like_key is None):
+            raise ValueError("give a text, or the key of a row whose neighbours are wanted")
+        return self
+
+
 class SearchHit(Reading):
     """One entry found. ``score`` is the cosine of the two texts' vectors: 1 is identical."""
 
@@ -53,4 +70,5 @@ class SearchResult(Reading):
     generation: int | None
     hits: list[SearchHit]
     seconds: float
+    searched: int = Field(0, description="the nearest looked through for these; with a filter there may be more beyond them")
     taken_at: datetime

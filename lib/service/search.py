@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import structlog
@@ -11,12 +13,14 @@ from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
 from lib.contract.golden import GoldenQuestion
-from lib.contract.index import IndexReading, SearchHit, SearchRequest, SearchResult
+from lib.contract.index import IndexReading, ProbeRequest, SearchHit, SearchRequest, SearchResult
 from lib.contract.model import utc_now
 from lib.service import golden
 from lib.service.config import Config
 from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed, open_embedder
 from lib.service.errors import ServiceError
+from lib.service.index.generations import Generations
+from lib.service.index.health import OpenGeneration
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.storage import embeddings, entries, jobs, reembedding
@@ -24,6 +28,9 @@ from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 
 log = structlog.get_logger("search")
+
+#: How many of the nearest a narrowed search looks through at most.
+DEEPEST = 4_000
 
 
 class Search:
@@ -35,31 +42,73 @@ class Search:
         self._embedder = ChosenEmbedder(config)  # opened with the first search: half a second once, instead of at every start
         self._unreadable = False
         self._config = config
+        self._opening = threading.Lock()
+        self._previous: OpenGeneration | None = None
         self._former: Embedder | None = None
         self._builders: dict[str, str | None] = {}
 
-    def search_index(self, request: SearchRequest) -> SearchResult:
+    def search_index(self, request: ProbeRequest | SearchRequest) -> SearchResult:
         """The entries nearest in meaning, best first. Entries removed since the generation was built are left out."""
-        began = time.monotonic()
+        began, probe = time.monotonic(), _as_probe(request)
+        manifest, find = self._choose(probe)
+        hits: list[SearchHit] = []
+        searched = 0
+        if manifest is not None:
+            vector = self._vector_of(probe, manifest)
+            hits, searched = self._narrow(probe, lambda k: find(vector, k), manifest.vectors)
+        seconds = time.monotonic() - began
+        generation = manifest.generation if manifest else None
+        return SearchResult(generation=generation, hits=hits, seconds=seconds, searched=searched, taken_at=utc_now())
+
+    def _choose(self, probe: ProbeRequest) -> tuple[Manifest | None, golden.Find]:
+        """The generation to ask, and how."""
+        if probe.generation == "previous":
+            return self._open_previous()
         manifest = self._manifest()
         if manifest is None and self._unreadable:
             action = "Rebuild the index: the vectors it was made from are all there."
             raise ServiceError(ErrorCode.INTERNAL, "The file of the served index cannot be opened.", action=action)
-        hits: list[SearchHit] = []
-        if manifest is not None:
-            vector = self.embed_query(request.text)
-            # A few more than asked for: some may have been removed from the table since.
-            manifest, found = self._reader.search(vector, request.k + 20)
-            hits = self.describe(found)[: request.k]
-        seconds = time.monotonic() - began
-        return SearchResult(generation=manifest.generation if manifest else None, hits=hits, seconds=seconds, taken_at=utc_now())
+        return manifest, self._find
+
+    def _open_previous(self) -> tuple[Manifest, golden.Find]:
+        generations = Generations(self._config.index_dir)
+        manifest = generations.previous()
+        if manifest is None:
+            raise ServiceError(ErrorCode.NOT_FOUND, "There is no generation before the served one.", action="Rebuild the index to get one.")
+        with self._opening:
+            if self._previous is None or self._previous.manifest != manifest:
+                self._previous = OpenGeneration(generations.folder_of(manifest), manifest)
+            return manifest, self._previous.search
+
+    def _vector_of(self, probe: ProbeRequest, manifest: Manifest) -> NDArray[np.float32]:
+        if probe.text is not None:
+            return self._embed(probe.text, manifest)
+        with self._database.read() as connection:
+            entry_id = entries.find_by_key(connection, str(probe.like_key))
+            ids = np.asarray([entry_id] if entry_id is not None else [], np.int64)
+            found, vectors = embeddings.vectors_of(connection, manifest.fingerprint, ids)
+        if not len(found):
+            detail = f"No row with the key “{probe.like_key}” has a vector of this model."
+            raise ServiceError(ErrorCode.NOT_FOUND, detail, action="Look whether it is in the table, or still waits in the queue.")
+        row: NDArray[np.float32] = vectors[0]
+        return row
+
+    def _narrow(self, probe: ProbeRequest, find: Callable[[int], list[tuple[int, float]]], vectors: int) -> tuple[list[SearchHit], int]:
+        """Enough of the nearest to fill ``k``; with a filter further and further ones, up to a bound that is told."""
+        depth = probe.k + golden.SPARE_HITS
+        while True:
+            found = find(min(depth, max(1, vectors)))
+            hits = [hit for hit in self.describe(found) if hit.key != probe.like_key and _matches(hit, probe.fields)]
+            if len(hits) >= probe.k or depth >= vectors or not probe.fields or depth >= DEEPEST:
+                return hits[: probe.k], len(found)
+            depth = min(DEEPEST, depth * 4)
 
     def answer_question(self, question: GoldenQuestion) -> GoldenQuestion:
         """The question with the served generation's answer; without one while there is no index or it cannot be embedded."""
         if self._manifest() is None:
             return question
         try:
-            answers = golden.ask_questions(self._database, [question], embedder=self._open_embedder(), find=self._find)
+            answers = golden.ask_questions(self._database, [question], embedder=self._open_embedder(self._manifest()), find=self._find)
         except (EmbedderUnusable, EmbeddingFailed) as failure:
             log.warning("question_not_embedded", question_id=question.question_id, detail=str(failure))
             return question
@@ -67,8 +116,11 @@ class Search:
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """The vector of a text, by the embedder in use."""
+        return self._embed(text, self._manifest())
+
+    def _embed(self, text: str, manifest: Manifest | None) -> NDArray[np.float32]:
         try:
-            vector: NDArray[np.float32] = self._open_embedder().embed([text])[0]
+            vector: NDArray[np.float32] = self._open_embedder(manifest).embed([text])[0]
         except (EmbedderUnusable, EmbeddingFailed) as failure:
             action = "Look at Embedding in Settings; the index itself is as it was."
             raise ServiceError(ErrorCode.INTERNAL, f"The question could not be embedded: {failure}", action=action) from failure
@@ -125,9 +177,8 @@ class Search:
             if (entry := known.get(entry_id))
         ]
 
-    def _open_embedder(self) -> Embedder:
-        """The model of the served generation: between a change of the model and its first generation, that is the one before."""
-        manifest = self._manifest()
+    def _open_embedder(self, manifest: Manifest | None) -> Embedder:
+        """The model of that generation: after a change of the model, and until its first generation, that is the one before."""
         with self._database.read() as connection:
             chosen = self._embedder.get(connection)
             if manifest is None or manifest.fingerprint == chosen.fingerprint:
@@ -138,6 +189,14 @@ class Search:
         if self._former is None or self._former.fingerprint != manifest.fingerprint:
             self._former = open_embedder(self._config, settings)
         return self._former
+
+
+def _as_probe(request: ProbeRequest | SearchRequest) -> ProbeRequest:
+    return request if isinstance(request, ProbeRequest) else ProbeRequest(text=request.text, k=request.k)
+
+
+def _matches(hit: SearchHit, fields: Mapping[str, str]) -> bool:
+    return all(hit.fields.get(name, "") == value for name, value in fields.items())
 
 
 def _reading(manifest: Manifest, unindexed: int) -> IndexReading:

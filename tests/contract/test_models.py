@@ -20,7 +20,7 @@ from lib.contract.exports import ExportRequest
 from lib.contract.golden import GoldenRequest
 from lib.contract.health import RepairRequest
 from lib.contract.imports import ColumnMapping, FileSource, ImportRequest, PreviewRequest, UploadRequest
-from lib.contract.index import SearchRequest
+from lib.contract.index import ProbeRequest, SearchRequest
 from lib.contract.jobs import Job
 from lib.contract.model import Reading, Request, utc_now
 from lib.contract.operations import EmptyRequest, SnapshotRequest, TicketRequest
@@ -48,6 +48,7 @@ REQUESTS: dict[type[Request], dict[str, Any]] = {
     GoldenRequest: {"text": "customer cannot log in", "expected_keys": ["ACC-001"], "k": 5, "note": "asked daily"},
     RepairRequest: {"check_id": "c"},
     ReembedRequest: {"embedder": "openai", "url": "http://127.0.0.1:1/v1", "model": "m", "dimension": 8},
+    ProbeRequest: {"like_key": "ACC-001", "k": 10, "fields": {"category": "Billing"}, "generation": "previous"},
     SearchRequest: {"text": "customer cannot log in", "k": 10},
     SettingChange: {"value": 5, "expected": 7},
     WorkerWish: {"reason": "disk is being replaced"},

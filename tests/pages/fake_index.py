@@ -121,8 +121,16 @@ class FakeIndex:
     def _act(self, name: str, *arguments: Any) -> None:
         raise NotImplementedError
 
-    def search_index(self, text: str, k: int = 10) -> SearchResult:
-        self._note("search_index", text, k)
+    def search_index(
+        self, text: str | None, k: int = 10, *, like_key: str | None = None, fields: Any = None, generation: str = "served"
+    ) -> SearchResult:
+        self._note(
+            "search_index",
+            text,
+            k,
+            *(each for each in (like_key, fields or None) if each),
+            *([generation] if generation != "served" else []),
+        )
         hits = [
             SearchHit(
                 key="KB-001",
@@ -137,7 +145,12 @@ class FakeIndex:
                 fields={"category": "Access", "owner": "Jonas"},
             ),
         ]
-        return SearchResult(generation=3, hits=hits[:k], seconds=0.004, taken_at=now())
+        if generation == "previous":
+            return SearchResult(generation=2, hits=hits[::-1][:1], seconds=0.004, taken_at=now())
+        found = [
+            hit for hit in hits if hit.key != like_key and all(hit.fields.get(name) == value for name, value in (fields or {}).items())
+        ]
+        return SearchResult(generation=3, hits=found[:k], seconds=0.004, searched=2, taken_at=now())
 
     def list_golden_questions(self) -> GoldenReading:
         self._note("list_golden_questions")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.health import DriftPage, HealthReading
-from lib.contract.index import IndexReading, SearchRequest, SearchResult
+from lib.contract.index import IndexReading, ProbeRequest, SearchResult
 from lib.contract.operations import EmptyRequest, Started
 from lib.contract.states import DriftKind, Operation
 from lib.service import drift
@@ -26,8 +26,8 @@ def get_index(_: Viewer, services: ServicesDep) -> IndexReading:
     return services.search.read_index()
 
 
-@router.post("/search")
-def search_index(body: SearchRequest, _: Viewer, services: ServicesDep) -> SearchResult:
+@router.post("/search", responses=problems(ErrorCode.NOT_FOUND))
+def search_index(body: ProbeRequest, _: Viewer, services: ServicesDep) -> SearchResult:
     """The entries nearest in meaning, best first."""
     try:
         return services.search.search_index(body)

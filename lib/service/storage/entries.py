@@ -48,6 +48,12 @@ def get_entries(connection: Connection, entry_ids: list[int]) -> dict[int, sa.Ro
     return {row.entry_id: row for row in rows}
 
 
+def find_by_key(connection: Connection, key: str) -> int | None:
+    """The id of the entry with this key, or None."""
+    found: int | None = connection.execute(sa.select(entries.c.entry_id).where(entries.c.key == key)).scalar_one_or_none()
+    return found
+
+
 def _matching(query: sa.Select[Any], text: str | None) -> sa.Select[Any]:
     if not text:
         return query

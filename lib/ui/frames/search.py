@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 import streamlit as st
@@ -27,27 +28,80 @@ def show_search() -> None:
         )
         count = st.selectbox("Results", [5, 10, 20, 50], index=1, key="k", width=100)
         st.button("Search", icon=":material/search:", type="primary", key="search_button")
+    with st.container(horizontal=True, vertical_alignment="bottom", key="narrow"):
+        narrow = st.text_input(
+            "Only rows where", key="narrow_fields", placeholder="category = Billing, owner = Ann", max_chars=500, width=420
+        )
+        beside = st.toggle("Beside the generation before", key="beside", help="The same search in the generation one could go back to")
     if text and text.strip():
-        _show_result(text.strip(), count or 10)
+        _show_result(text.strip(), count or 10, fields_of(narrow or ""), beside=bool(beside))
 
 
-def _show_result(text: str, count: int) -> None:
+def fields_of(narrow: str) -> dict[str, str]:
+    """``category = Billing, owner = Ann`` as field and value; what has no “=” is left out."""
+    pairs = [part.partition("=") for part in narrow.split(",") if "=" in part]
+    return {name.strip(): value.strip() for name, _, value in pairs[:10] if name.strip()}
+
+
+def _show_result(text: str, count: int, fields: dict[str, str], *, beside: bool) -> None:
     if is_offline():
         show_nothing(
             "Cannot search now.", "The service does not answer. The search runs again as soon as you press the button after it is back."
         )
         return
-    try:
-        result = get_client().search_index(text, count)
-    except ClientError as error:
-        show_trouble(describe_error(error, "The search was not answered"))
+    result = _ask(lambda: get_client().search_index(text, count, fields=fields))
+    if result is None:
         return
     if result.generation is None:
         show_nothing("There is no index to search yet.", "Import a sheet first; the index is built by itself.")
     elif not result.hits:
-        show_nothing("Nothing found.", "The index is empty.")
+        far = f" among the {result.searched:,} nearest" if fields else ""
+        show_nothing(f"Nothing found{far}.", "No row has these values." if fields else "The index is empty.")
+    elif beside:
+        _show_beside(text, count, fields, result)
     else:
         _show_hits(text, result)
+        _show_neighbours(result, count)
+
+
+def _ask(search: Callable[[], SearchResult]) -> SearchResult | None:
+    try:
+        return search()
+    except ClientError as error:
+        show_trouble(describe_error(error, "The search was not answered"))
+        return None
+
+
+def _show_beside(text: str, count: int, fields: dict[str, str], served: SearchResult) -> None:
+    """The two generations side by side; each hit says where the other one has it."""
+    before = _ask(lambda: get_client().search_index(text, count, fields=fields, generation="previous"))
+    if before is None:
+        return
+    columns = st.columns(2, gap="medium")
+    for column, mine, other in ((columns[0], served, before), (columns[1], before, served)):
+        places = {hit.key: place for place, hit in enumerate(other.hits, start=1)}
+        name = "served" if mine is served else "before it"
+        rows = "".join(_hit(hit, _moved(place, places.get(hit.key))) for place, hit in enumerate(mine.hits, start=1))
+        head = f'<div class="sy-name-line">Generation {mine.generation} <span class="sy-note">{name}</span></div>'
+        column.html(f'{head}<ol class="sy-hits">{rows}</ol>')
+
+
+def _moved(place: int, other: int | None) -> str:
+    """How a hit stands in the other generation."""
+    if other is None:
+        return "only here"
+    return "same place there" if other == place else f"place {other} there"
+
+
+def _show_neighbours(result: SearchResult, count: int) -> None:
+    """The rows nearest to one of the hits: why it was found, and what it could be mistaken for."""
+    keys = [hit.key for hit in result.hits]
+    chosen = st.selectbox("Rows near one of these", keys, index=None, placeholder="Choose a row", key="neighbours_of", width=320)
+    if chosen is None:
+        return
+    near = _ask(lambda: get_client().search_index(None, count, like_key=chosen))
+    if near is not None:
+        st.html(f'<ol class="sy-hits" aria-label="Rows near {escape(chosen)}">{"".join(_hit(hit) for hit in near.hits)}</ol>')
 
 
 def _show_hits(text: str, result: SearchResult) -> None:
@@ -60,17 +114,24 @@ def _show_hits(text: str, result: SearchResult) -> None:
     with st.container(key="hits", gap=None):
         for place, hit in enumerate(result.hits, start=1):
             words, button = st.columns([6, 1], vertical_alignment="center", gap="small")
-            words.html(f'<ol class="sy-hits" start="{place}">{_hit(hit)}</ol>')
+            words.html(f'<ol class="sy-hits" start="{place}">{_hit(hit, why_found(text, hit))}</ol>')
             with button, st.container(horizontal=True, horizontal_alignment="right"):
                 _show_expect(text, hit, place, question)
 
 
-def _hit(hit: SearchHit) -> str:
+def _hit(hit: SearchHit, note: str = "") -> str:
     fields = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in hit.fields.items() if value)
     return (
         f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span><span><b>{escape(hit.key)}</b> {escape(hit.text)}'
-        f'<br><span class="sy-note">{fields}</span></span></li>'
+        f'<br><span class="sy-note">{" · ".join(filter(None, (fields, escape(note))))}</span></span></li>'
     )
+
+
+def why_found(text: str, hit: SearchHit) -> str:
+    """The words both have; without any, only their meaning is near."""
+    words = {word.casefold().strip(".,;:!?") for word in text.split()}
+    shared = sorted(words & {word.casefold().strip(".,;:!?") for word in hit.text.split()} - {""})
+    return f"shares “{', '.join(shared[:6])}”" if shared else "near in meaning only"
 
 
 def _show_expect(text: str, hit: SearchHit, place: int, question: GoldenQuestion | None) -> None:
