@@ -20,9 +20,11 @@ else:
     from lib.ui.frames.job_detail import show_open_job
     from lib.ui.frames.jobs import show_job_history
     from lib.ui.frames.overview import show_overview
+    from lib.ui.frames.shift import show_shift
     from lib.ui.shell import open_page
 
     open_page("Home")
     show_open_job()
     show_overview()
+    show_shift()
     show_job_history()

@@ -121,7 +121,6 @@ FEATURES: dict[str, Feature] = {
 NOT_YET: frozenset[str] = frozenset(
     {
         *("E2", "E3"),
-        *("W4", "W5"),
         "S4",
     }
 )

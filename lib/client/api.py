@@ -31,8 +31,6 @@ from lib.contract.exports import ExportFilter, ExportPage, ExportScope
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
 from lib.contract.operations import Ticket, TicketRequest
-from lib.contract.states import Desired
-from lib.contract.workers import Worker, WorkersReading, WorkerWish
 
 __all__ = ["Client", "PolledSnapshot", "Readiness"]
 
@@ -134,36 +132,6 @@ class Client(
         base = self.connection.base_url if base_url is None else base_url
         return f"{base}{export_path(export_id)}?{urlencode({'ticket': ticket})}"
 
-    # Workers
-
-    def list_workers(self) -> WorkersReading:
-        """All workers."""
-        return self.transport.get(WorkersReading, "/api/workers")
-
-    def pause_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
-        """Let one worker claim nothing until resumed. ``expected``: what it was set to when the person looked."""
-        return self._wish(worker_id, "pause", reason, expected)
-
-    def resume_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
-        """Let one worker claim work again. ``expected``: what it was set to when the person looked."""
-        return self._wish(worker_id, "resume", reason, expected)
-
-    def drain_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Worker:
-        """Let one worker finish what it holds and take no more. ``expected``: what it was set to when the person looked."""
-        return self._wish(worker_id, "drain", reason, expected)
-
-    def pause_workers(self, reason: str = "") -> WorkersReading:
-        """Pause every embedding worker."""
-        return self.transport.post(WorkersReading, "/api/workers/pause", WorkerWish(reason=reason))
-
-    def resume_workers(self, reason: str = "") -> WorkersReading:
-        """Resume every embedding worker."""
-        return self.transport.post(WorkersReading, "/api/workers/resume", WorkerWish(reason=reason))
-
-    def drain_workers(self, reason: str = "") -> WorkersReading:
-        """Drain every embedding worker."""
-        return self.transport.post(WorkersReading, "/api/workers/drain", WorkerWish(reason=reason))
-
     # Entries
 
     def list_entries(self, text: str | None = None, limit: int = LIMIT, cursor: str | None = None) -> EntryPage:
@@ -214,9 +182,6 @@ class Client(
     def get_metrics(self) -> str:
         """The service's measurements in Prometheus' text format."""
         return self.transport.send(Call("GET", "/metrics")).text
-
-    def _wish(self, worker_id: str, verb: str, reason: str, expected: Desired | None) -> Worker:
-        return self.transport.post(Worker, path_of("/api/workers", worker_id, verb), WorkerWish(reason=reason, expected=expected))
 
 
 def export_path(export_id: str) -> str:

@@ -23,6 +23,7 @@ from lib.contract.index import IndexReading
 from lib.contract.model import Reading, utc_now
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
+from lib.contract.shift import ShiftReading
 from lib.contract.workers import WorkersReading
 
 __all__ = ["Link", "LinkState", "LiveHub"]
@@ -84,6 +85,8 @@ class LiveHub:
     def reading(self, topic: Literal[Topic.INDEX]) -> IndexReading | None: ...
     @overload
     def reading(self, topic: Literal[Topic.SETTINGS]) -> SettingsReading | None: ...
+    @overload
+    def reading(self, topic: Literal[Topic.SHIFT]) -> ShiftReading | None: ...
     @overload
     def reading(self, topic: Topic) -> Reading | None: ...
 

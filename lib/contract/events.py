@@ -11,6 +11,7 @@ from lib.contract.model import Reading
 from lib.contract.operations import Intention, OperationReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
+from lib.contract.shift import ShiftReading
 from lib.contract.workers import WorkersReading
 
 
@@ -22,6 +23,7 @@ class Topic(StrEnum):
     JOBS = "jobs"
     INDEX = "index"
     SETTINGS = "settings"
+    SHIFT = "shift"
 
 
 #: Sent instead of missed events when the listener's ``Last-Event-ID`` is unknown or too old;
@@ -45,6 +47,7 @@ TOPIC_READINGS: dict[Topic, type[Reading]] = {
     Topic.JOBS: JobsReading,
     Topic.INDEX: IndexReading,
     Topic.SETTINGS: SettingsReading,
+    Topic.SHIFT: ShiftReading,
 }
 
 
@@ -57,3 +60,4 @@ class TelemetrySnapshot(Reading):
     jobs: JobsReading
     index: IndexReading
     settings: SettingsReading
+    shift: ShiftReading

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from lib.contract.model import Reading, Request
+from lib.contract.shift import ShiftEntry
 from lib.contract.states import FailureCause, ItemState
 
 #: cause → (what it means, what to do); the page shows exactly these words.
@@ -43,7 +44,11 @@ class QueueReading(Reading):
     lag_seconds: float | None = Field(None, description="age of the oldest pending item; null when none waits")
     arrival_per_second: float | None = Field(None, description="items enqueued, mean of the last minute")
     completion_per_second: float | None = Field(None, description="items embedded, mean of the last minute")
-    eta_seconds: float | None = Field(None, description="until the backlog is empty at the present rate; null when unknown")
+    eta_seconds: float | None = Field(None, description="until the backlog is empty at the measured pace; null when unknown")
+    eta_low_seconds: float | None = Field(None, description="the short end of the likely range")
+    eta_high_seconds: float | None = Field(None, description="the long end of it")
+    searchable_low_seconds: float | None = Field(None, description="until all of it is searchable: the short end of the likely range")
+    searchable_high_seconds: float | None = Field(None, description="the long end of it; null also while the index waits for a person")
     taken_at: datetime
 
     @property
@@ -78,6 +83,7 @@ class QueueHistory(Reading):
     window: Window
     step_seconds: float
     points: list[QueuePoint]
+    annotations: list[ShiftEntry] = Field([], description="what people did and wrote meanwhile, oldest first")
     taken_at: datetime
 
 

@@ -162,6 +162,17 @@ class Actual(StrEnum):
     STOPPED = "stopped"  #: the process ended in good order
 
 
+class ShiftKind(StrEnum):
+    """What an entry of the shift log is about."""
+
+    NOTE = "note"  #: somebody wrote it
+    PAUSE = "pause"  #: workers were paused, with the reason
+    DRAIN = "drain"  #: workers were drained, with the reason
+    RESUME = "resume"  #: workers were resumed
+    SCALE = "scale"  #: workers were added or removed
+    IMPORT = "import"  #: an import was applied
+
+
 class UndoOutcome(StrEnum):
     """What an undo did with one row of an import."""
 

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from lib.contract.states import Role
+from lib.service import scale
 from lib.service.config import Config
 from lib.service.data_lock import hold_data_dir
 from lib.service.errors import ProblemApi, install_handlers
@@ -35,6 +36,7 @@ from lib.service.routers import (
     queue,
     settings,
     sheets,
+    shift,
     snapshots,
     stream,
     telemetry,
@@ -46,7 +48,8 @@ from lib.service.routers import uploads as uploads_router
 from lib.service.routers.deps import EVERYWHERE
 from lib.service.security import OPEN_PATHS, HostAndOriginCheck
 from lib.service.services import build_services
-from lib.service.supervisor import Supervisor
+from lib.service.storage.database import Database
+from lib.service.supervisor import Supervisor, Wanted
 
 #: Bodies larger than this are refused unless the route says otherwise.
 MAX_BODY_BYTES = 1 << 20
@@ -71,6 +74,7 @@ _ROUTERS = (
     moments,
     settings,
     sheets,
+    shift,
     audit,
     identity,
     tickets,
@@ -89,7 +93,7 @@ def create_app(config: Config, *, hosts: list[str] | None = None, supervise: boo
         anyio.to_thread.current_default_thread_limiter().total_tokens = 64
         services, release = await anyio.to_thread.run_sync(_start, config, supervise)
         app.state.services = services
-        supervisor = Supervisor(config) if supervise else None
+        supervisor = await anyio.to_thread.run_sync(_build_supervisor, config, services.database) if supervise else None
         await anyio.to_thread.run_sync(services.telemetry.start)
         if supervisor:
             supervisor.start()
@@ -119,6 +123,17 @@ def create_app(config: Config, *, hosts: list[str] | None = None, supervise: boo
     app.add_middleware(HostAndOriginCheck, hosts=hosts or [])
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     return app
+
+
+def _build_supervisor(config: Config, database: Database) -> Supervisor:
+    scale.claim_crew(database, config)
+    wanted = Wanted(
+        count=lambda: scale.count_crew(database),
+        is_drained=lambda worker_id: scale.is_drained(database, worker_id),
+        forget=lambda worker_id: scale.forget_worker(database, worker_id),
+    )
+    count = scale.count_crew(database)
+    return Supervisor(config if count is None else config.model_copy(update={"workers": count}), wanted=wanted)
 
 
 def _start(config: Config, supervise: bool) -> tuple[Any, Any]:

@@ -20,8 +20,7 @@ from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
-from lib.contract.states import Desired, EmbedderKind, JobState, Operation, Verdict
-from lib.contract.workers import Worker
+from lib.contract.states import EmbedderKind, JobState, Operation, Verdict
 from lib.service import plan_gate
 from lib.service.access import decide_sheet
 from lib.service.errors import ServiceError
@@ -271,19 +270,3 @@ def decide_embedder(connection: Connection, name: str, value: SettingValue) -> G
         return OPEN
     text = "The vectors there are were made with the present model, and two models never mix. Embed the table again with the other one."
     return refuse(Reason.NEEDS_REEMBEDDING, text, holder=name, link="/Index")
-
-
-_ALREADY = {Desired.PAUSED: "paused", Desired.RUNNING: "running", Desired.DRAINING: "draining"}
-
-
-def decide_wish(worker: Worker, desired: Desired, *, expected: Desired | None = None) -> Gate:
-    """May a person's wish for this worker become ``desired``?"""
-    by = f" by {worker.desired_by}" if worker.desired_by else ""
-    if expected is not None and worker.desired is not expected:
-        text = f"{worker.worker_id} was set to {worker.desired}{by} since you looked. Look again, then decide."
-        reason = Reason.CHANGED_SINCE_SHOWN
-    elif worker.desired is desired:
-        text, reason = f"{worker.worker_id} is set to {_ALREADY[desired]}{by} already.", Reason.ALREADY_SO
-    else:
-        return OPEN
-    return refuse(reason, text, holder=worker.worker_id, since=worker.desired_since, link="/Workers")

@@ -46,10 +46,12 @@ class Heart:
         self.desired = Desired.RUNNING
         self.gone = threading.Event()
         self.rate_per_second: float | None = None
+        self.busy_rate_per_second: float | None = None
         self._database, self._role, self._on_beat = database, role, on_beat
         self._actual = Actual.STARTING
         self._doing: str | None = None
         self._doing_since: datetime | None = None
+        self._holding = 0
         self._embedder: str | None = None
         self._parent = parent
         self._soon = threading.Event()
@@ -76,14 +78,18 @@ class Heart:
         """Which embedder the worker uses: told with the next beat."""
         self._embedder = name
 
-    def say(self, actual: Actual, doing: str | None = None) -> None:
-        """What the worker does now. A change is told at the next moment, not only at the next beat."""
+    def say(self, actual: Actual, doing: str | None = None, *, holding: int = 0) -> None:
+        """What the worker does now, and how many rows it holds. A change is told at the next moment, not only at the next beat."""
         changed = (actual, doing) != (self._actual, self._doing)
         if doing != self._doing:
             self._doing, self._doing_since = doing, utc_now() if doing else None
-        self._actual = actual
+        self._actual, self._holding = actual, holding
         if changed:
             self._soon.set()
+
+    def say_actual(self, actual: Actual) -> None:
+        """The state alone has changed; what is in hand stays."""
+        self.say(actual, self._doing, holding=self._holding)
 
     def beat(self) -> None:
         """Say it, and hear what people want."""
@@ -97,7 +103,9 @@ class Heart:
                 doing=self._doing,
                 doing_since=self._doing_since,
                 embedder=self._embedder,
+                holding=self._holding,
                 rate_per_second=self.rate_per_second,
+                busy_rate_per_second=self.busy_rate_per_second,
             )
         if desired is None:
             log.warning("place_taken", worker_id=self.worker_id)
@@ -129,7 +137,7 @@ class Heart:
         self.gone.set()
         self._soon.set()
         self._thread.join(timeout=2)
-        self._actual, self._doing, self._doing_since, self.rate_per_second = Actual.STOPPED, None, None, None
+        self._actual, self._doing, self._doing_since, self.rate_per_second, self._holding = Actual.STOPPED, None, None, None, 0
         with suppress(SQLAlchemyError):
             self.beat()
 

@@ -22,10 +22,11 @@ from lib.service.jobs import Start, start_job
 from lib.service.moments import KEEP_MOMENTS
 from lib.service.recovery import Recovery
 from lib.service.snapshots import sweep_snapshots
-from lib.service.storage import audit, changes, embeddings, exports, intentions, item_events, jobs, moments, plans, visits
+from lib.service.storage import audit, changes, embeddings, exports, intentions, item_events, jobs, moments, plans, shift, visits
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
+from lib.service.wishes import end_overdue_drains
 
 log = structlog.get_logger("housekeeping")
 
@@ -57,6 +58,7 @@ class Housekeeping:
         try:
             self._refresh_index()
             carry_out(self._database, self._queue)
+            end_overdue_drains(self._database)
             if now >= self._next_recovery:
                 self._next_recovery = now + RECOVERY_SECONDS
                 self._recovery.recover()
@@ -104,6 +106,7 @@ class Housekeeping:
             jobs_before = now - KEEP_JOBS
             jobs.forget_old(connection, jobs_before=jobs_before, keys_before=now - KEEP_KEYS)
             audit.forget_old(connection, jobs_before)
+            shift.forget_old(connection, jobs_before)
             intentions.forget_old(connection, jobs_before)
             visits.forget_visits(connection, jobs_before)
             moments.forget_moments(connection, now - KEEP_MOMENTS)

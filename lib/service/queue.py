@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,17 +10,23 @@ from sqlalchemy import Connection
 
 from lib.contract.model import utc_now
 from lib.contract.queue import Item, ItemFilter, ItemPage, QueueHistory, QueuePoint, QueueReading, Window
-from lib.contract.states import ItemState
+from lib.contract.states import ItemState, Operation, RefreshMode
 from lib.service.cursors import decode_cursor, encode_cursor
-from lib.service.storage import items, samples, selections
+from lib.service.forecast import HORIZON_SECONDS, Range, find_evidence, forecast
+from lib.service.storage import items, jobs, samples, selections, shift
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
+from lib.service.storage.workers import count_capacity
 
 RATE_SECONDS = 60.0
+#: Housekeeping has noticed by then that the queue is empty.
+REFRESH_NOTICED_SECONDS = 4.0
 WINDOW_SECONDS = {Window.M15: 900.0, Window.H1: 3600.0, Window.H24: 86400.0, Window.D7: 604800.0}
-#: A chart is about this many points wide, whatever its window.
-POINTS = 180
+#: Each window has a tier of samples of its own: a chart is about 180 points wide, whatever its window.
+STEP_SECONDS = dict(zip(Window, samples.STEPS, strict=True))
+#: A chart shows so many annotations at most, the newest.
+ANNOTATIONS = 60
 
 
 def read_queue(connection: Connection) -> QueueReading:
@@ -31,6 +37,8 @@ def read_queue(connection: Connection) -> QueueReading:
     arrival, completion = _rates(connection, counts, now.timestamp())
     backlog = counts["pending"] + counts["leased"]
     waiting = backlog + counts["failed"] + counts["discarded"]
+    left = _forecast(connection, backlog, now.timestamp())
+    refresh = _forecast_refresh(connection) if left else None
     return QueueReading(
         entries=counts["entries"],
         pending=counts["pending"],
@@ -41,9 +49,33 @@ def read_queue(connection: Connection) -> QueueReading:
         lag_seconds=max(0.0, now.timestamp() - oldest) if oldest is not None else None,
         arrival_per_second=arrival,
         completion_per_second=completion,
-        eta_seconds=backlog / completion if backlog and completion else None,
+        eta_seconds=left.likely if left else None,
+        eta_low_seconds=left.low if left else None,
+        eta_high_seconds=left.high if left else None,
+        searchable_low_seconds=left.low + refresh[0] if left and refresh else None,
+        searchable_high_seconds=left.high + refresh[1] if left and refresh else None,
         taken_at=now,
     )
+
+
+def _forecast(connection: Connection, backlog: int, now: float) -> Range | None:
+    """The time left, from the last quarter of an hour of work; None on too little evidence, or while nobody works."""
+    if not backlog:
+        return None
+    recent = samples.list_samples(connection, after=now - HORIZON_SECONDS, step_seconds=samples.SAMPLE_SECONDS)
+    evidence = find_evidence(recent)
+    return forecast(evidence, backlog, count_capacity(connection, now)) if evidence else None
+
+
+def _forecast_refresh(connection: Connection) -> tuple[float, float] | None:
+    """How long the index takes after the last row; None while it waits for a person or was never refreshed."""
+    if get_setting(connection, "index.refresh") != RefreshMode.AUTOMATIC:
+        return None
+    last = jobs.last_ended_job(connection, Operation.REFRESH)
+    if last is None or last.started_at is None or last.finished_at is None:
+        return None
+    took = (last.finished_at - last.started_at).total_seconds()
+    return took, REFRESH_NOTICED_SECONDS + 2 * took
 
 
 def _rates(connection: Connection, counts: dict[str, int], now: float) -> tuple[float | None, float | None]:
@@ -64,11 +96,11 @@ def get_queue(database: Database) -> QueueReading:
 
 
 def get_queue_history(database: Database, window: Window) -> QueueHistory:
-    """About ``POINTS`` samples over the window. Where nothing was sampled there is no point."""
-    now, span = utc_now(), WINDOW_SECONDS[window]
-    step = max(samples.SAMPLE_SECONDS, span / POINTS)
+    """The samples of the window's tier, and what people did meanwhile. Where nothing was sampled there is no point."""
+    now, span, step = utc_now(), WINDOW_SECONDS[window], STEP_SECONDS[window]
     with database.read() as connection:
         rows = samples.list_samples(connection, after=now.timestamp() - span - step, step_seconds=step)
+        annotations = shift.list_entries(connection, since=now - timedelta(seconds=span), limit=ANNOTATIONS)
     points = []
     for before, row in zip(rows[:1] + rows, rows, strict=False):
         if row.at < now.timestamp() - span:
@@ -85,7 +117,7 @@ def get_queue_history(database: Database, window: Window) -> QueueHistory:
                 completion_per_second=(row.embedded_total - before.embedded_total) / seconds if known else None,
             )
         )
-    return QueueHistory(window=window, step_seconds=step, points=points, taken_at=now)
+    return QueueHistory(window=window, step_seconds=step, points=points, annotations=annotations[::-1], taken_at=now)
 
 
 def list_items(database: Database, wanted: ItemFilter, *, limit: int, cursor: str | None) -> ItemPage:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from lib.contract.environment import DATA_DIR, DATABASE_URL
 from lib.contract.states import WorkerRole
 from lib.service.config import Config
+from lib.service.scale import worker_name
 
 log = structlog.get_logger("supervisor")
 
@@ -38,7 +40,17 @@ class _Place:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
+    leaves: bool = False  #: its worker drains, and is not started again
     due_at: float = field(default=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How many embedding places there are to be, and what becomes of those too many."""
+
+    count: Callable[[], int | None]
+    is_drained: Callable[[str], bool]
+    forget: Callable[[str], None]
 
 
 def worker_command(worker_id: str, role: WorkerRole) -> list[str]:
@@ -49,11 +61,13 @@ def worker_command(worker_id: str, role: WorkerRole) -> list[str]:
 class Supervisor:
     """The embedding workers and the one operations worker of the embedded service."""
 
-    def __init__(self, config: Config, *, command: Callable[[str, WorkerRole], list[str]] = worker_command) -> None:
-        """``command``: what fills a place, by its name and role."""
-        self._config, self._command = config, command
+    def __init__(
+        self, config: Config, *, command: Callable[[str, WorkerRole], list[str]] = worker_command, wanted: Wanted | None = None
+    ) -> None:
+        """``command``: what fills a place, by its name and role. ``wanted``: how many while it runs; else as configured."""
+        self._config, self._command, self._wanted = config, command, wanted
         self._places = [_Place("operations-1", WorkerRole.OPERATIONS)]
-        self._places += [_Place(f"embedding-{number}", WorkerRole.EMBEDDING) for number in range(1, config.workers + 1)]
+        self._places += [_Place(worker_name(number), WorkerRole.EMBEDDING) for number in range(1, config.workers + 1)]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
@@ -85,11 +99,42 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
+            if self._wanted:
+                self._adjust(self._wanted)
             for place in self._places:
                 self._keep(place)
             self._stopping.wait(CHECK_SECONDS)
 
+    def _adjust(self, wanted: Wanted) -> None:
+        """More places, or fewer: what is too many ends once it holds nothing any more."""
+        try:
+            count = wanted.count()
+            if count is None:
+                return
+            names = {worker_name(number) for number in range(1, count + 1)}
+            known = {place.worker_id: place for place in self._places if place.role is WorkerRole.EMBEDDING}
+            # Replaced, not changed: stop() may go through the old list at this moment.
+            self._places = self._places + [_Place(name, WorkerRole.EMBEDDING) for name in sorted(names - set(known))]
+            for name, place in known.items():
+                place.leaves = name not in names
+                if place.leaves and self._has_left(place, wanted):
+                    wanted.forget(name)
+                    self._places = [other for other in self._places if other is not place]
+        except SQLAlchemyError as error:
+            log.warning("places_unknown", error=str(error))
+
+    @staticmethod
+    def _has_left(place: _Place, wanted: Wanted) -> bool:
+        if place.process is None or place.process.poll() is not None:
+            return True
+        if wanted.is_drained(place.worker_id):
+            place.process.send_signal(signal.SIGTERM)
+            place.process.send_signal(signal.SIGCONT)
+        return False
+
     def _keep(self, place: _Place) -> None:
+        if place.leaves:
+            return
         now = time.monotonic()
         if place.process is not None:
             code = place.process.poll()

@@ -17,9 +17,10 @@ from lib.service.jobs import read_operations
 from lib.service.queue import read_queue
 from lib.service.search import Search
 from lib.service.settings import list_settings
-from lib.service.storage import intentions, jobs, samples
+from lib.service.shift import read_shift
+from lib.service.storage import intentions, jobs, paces, samples
 from lib.service.storage.database import Database
-from lib.service.workers import read_workers
+from lib.service.wishes import read_workers
 
 log = structlog.get_logger("telemetry")
 
@@ -71,6 +72,7 @@ class Telemetry:
                 Topic.QUEUE: read_queue(connection),
                 Topic.WORKERS: read_workers(connection),
                 Topic.JOBS: read_jobs(connection),
+                Topic.SHIFT: read_shift(connection),
             }
         return readings | {Topic.INDEX: self._search.read_index(), Topic.SETTINGS: list_settings(self._database)}
 
@@ -103,6 +105,7 @@ class Telemetry:
     def _write_history(self) -> None:
         with self._database.write() as connection:
             samples.add_sample(connection, time.time())
+            paces.sample_workers(connection, time.time())
 
     def _sample(self) -> None:
         for topic, reading in self._read().items():

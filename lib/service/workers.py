@@ -1,4 +1,4 @@
-"""Embedding workers: claim a batch, embed it, settle it. And what people may ask of any worker."""
+"""Embedding workers: claim a batch, embed it, settle it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
-from lib.contract.operations import Gate
 from lib.contract.queue import CAUSES
-from lib.contract.states import Actual, Desired, WorkerRole
-from lib.contract.workers import Worker, WorkersReading, WorkerWish
-from lib.service import gate
+from lib.contract.states import Actual, Desired
 from lib.service.batches import Outcome, embed_batch
 from lib.service.config import Config
 from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed
-from lib.service.errors import GateRefused, ServiceError, is_disk_full
+from lib.service.errors import is_disk_full
 from lib.service.heart import Heart
 from lib.service.storage import items
 from lib.service.storage import workers as rows
-from lib.service.storage.audit import record_action
-from lib.service.storage.counters import next_revision
+from lib.service.storage.counters import get_counters, next_revision
 from lib.service.storage.database import Database
 from lib.service.storage.items import ClaimedItem
+from lib.service.storage.paces import add_pace
 from lib.service.storage.settings import get_setting
+from lib.service.storage.workers import count_capacity
 
 log = structlog.get_logger("workers")
 
@@ -55,6 +51,8 @@ class EmbeddingWorker:
         self._lease_id: str | None = None
         self._lease_seconds = 60.0
         self._settled: deque[tuple[float, int]] = deque()
+        self._batches = 0
+        self._last_pace: tuple[int, float] | None = None  # rows and seconds of the batch before, from claim to stored
 
     def run(self) -> None:
         """Work until the heart says it is over. What a former life of this worker held is free again at once."""
@@ -73,6 +71,8 @@ class EmbeddingWorker:
     def renew(self) -> None:
         """Called with each heartbeat: the batch in hand is still being worked on."""
         self._heart.rate_per_second = self._rate()
+        if self._lease_id and self._heart.desired is Desired.DRAINING:
+            self._heart.say_actual(Actual.DRAINING)
         if lease_id := self._lease_id:
             with self._database.write() as connection:
                 items.renew_lease(connection, lease_id=lease_id, expires_at=utc_now().timestamp() + self._lease_seconds)
@@ -92,17 +92,35 @@ class EmbeddingWorker:
         embedder = self.open_embedder()
         if embedder is None:
             return False
+        began = time.monotonic()
         lease_id, batch = self._claim(embedder.fingerprint)
         if not batch:
             self._heart.say(Actual.IDLE)
+            self._batches = 0
             return False
         self._lease_id = lease_id
+        self._batches += 1
         try:
-            self._heart.say(Actual.BUSY, f"embedding {len(batch):,} rows")
+            self._heart.say(Actual.BUSY, f"embedding {len(batch):,} rows, {self._count_batches(len(batch))}", holding=len(batch))
             self._embed(lease_id, batch, embedder)
         finally:
             self._lease_id = None
+        self._keep_pace(batch, time.monotonic() - began)
         return True
+
+    def _count_batches(self, size: int) -> str:
+        """Which batch of how many: those that wait are shared with whoever else works."""
+        with self._database.read() as connection:
+            pending = get_counters(connection)["pending"]
+            others = max(1, count_capacity(connection, utc_now().timestamp()))
+        left = -(-pending // (size * others))
+        return f"batch {self._batches:,} of about {self._batches + left:,}"
+
+    def _keep_pace(self, batch: list[ClaimedItem], seconds: float) -> None:
+        """How long it took, unless vectors were at hand for some: then it says nothing of the next."""
+        if not any(item.cached for item in batch):
+            self._last_pace = (len(batch), seconds)
+            self._heart.busy_rate_per_second = len(batch) / max(seconds, 0.001)
 
     def open_embedder(self) -> Embedder | None:
         """The embedder the settings choose now; None, and why is said, when it cannot be opened."""
@@ -155,6 +173,7 @@ class EmbeddingWorker:
                     final.append(told)
             items.fail_items(connection, lease_id=lease_id, failed=final, now=now)
             items.return_items(connection, lease_id=lease_id, returned=again, now=now)
+            rows.note_failure(connection, worker_id=self._heart.worker_id, cause=failed[-1][1].cause, now=utc_now())
         for cause, count in Counter(failure.cause for _, failure in failed).items():
             detail = next(failure.detail for _, failure in failed if failure.cause is cause)
             log.warning("embedding_failed", cause=cause, rows=count, detail=detail)
@@ -193,6 +212,9 @@ class EmbeddingWorker:
                 now=utc_now().timestamp(),
             )
             rows.add_processed(connection, worker_id=self._heart.worker_id, processed=settled, failed=len(outcome.failed))
+            if self._last_pace:
+                add_pace(connection, fingerprint=embedder.fingerprint, rows=self._last_pace[0], seconds=self._last_pace[1])
+                self._last_pace = None
         self._settled.append((time.monotonic(), settled))
 
     def _rate(self) -> float | None:
@@ -207,62 +229,3 @@ class EmbeddingWorker:
 
 def _backoff(attempts: int) -> float:
     return float(min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** (attempts - 1)))
-
-
-def read_workers(connection: Connection) -> WorkersReading:
-    """All workers at this moment."""
-    now = utc_now()
-    return WorkersReading(workers=rows.list_workers(connection, now), taken_at=now)
-
-
-def list_workers(database: Database) -> WorkersReading:
-    """See :func:`read_workers`."""
-    with database.read() as connection:
-        return read_workers(connection)
-
-
-_VERBS = {Desired.PAUSED: "pause_worker", Desired.RUNNING: "resume_worker", Desired.DRAINING: "drain_worker"}
-
-
-def set_desired(database: Database, worker_id: str, desired: Desired, wish: WorkerWish, *, actor: str, request_id: str) -> Worker:
-    """What a person wants of one worker; 409 when it is so already or has changed since it was shown, 404 when there is none."""
-    with database.write() as connection:
-        worker = _find(connection, worker_id)
-        decision = gate.decide_wish(worker, desired, expected=wish.expected)
-        _set(connection, worker, desired, decision, reason=wish.reason, actor=actor, request_id=request_id)
-        worker = _find(connection, worker_id)
-    if not decision.allowed:
-        raise GateRefused(decision)
-    return worker
-
-
-def set_desired_of_all(database: Database, desired: Desired, wish: WorkerWish, *, actor: str, request_id: str) -> WorkersReading:
-    """What a person wants of every embedding worker; those it is so of already are left as they are."""
-    with database.write() as connection:
-        for worker in rows.list_workers(connection, utc_now()):
-            decision = gate.decide_wish(worker, desired)
-            if worker.role is WorkerRole.EMBEDDING and decision.allowed:
-                _set(connection, worker, desired, decision, reason=wish.reason, actor=actor, request_id=request_id)
-        return read_workers(connection)
-
-
-def _find(connection: Connection, worker_id: str) -> Worker:
-    for worker in rows.list_workers(connection, utc_now()):
-        if worker.worker_id == worker_id:
-            return worker
-    raise ServiceError(ErrorCode.NOT_FOUND, f"No worker is called {worker_id}.")
-
-
-def _set(connection: Connection, worker: Worker, desired: Desired, decision: Gate, *, reason: str, actor: str, request_id: str) -> None:
-    if decision.allowed:
-        rows.set_desired(connection, worker.worker_id, desired=desired, by=actor, reason=reason, now=utc_now())
-    record_action(
-        connection,
-        actor=actor,
-        action=_VERBS[desired],
-        object_id=worker.worker_id,
-        before={"desired": worker.desired},
-        after={"desired": desired, "reason": reason},
-        outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
-        request_id=request_id,
-    )

@@ -18,6 +18,7 @@ from lib.contract.jobs import Job
 from lib.contract.operations import Gate, OperationReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
+from lib.contract.shift import ShiftReading
 from lib.contract.states import Operation
 from lib.contract.workers import Hold, WorkersReading
 from lib.ui.marks import is_held
@@ -138,6 +139,11 @@ def latest_index() -> IndexReading | None:
 def latest_settings() -> SettingsReading | None:
     """The last known settings."""
     return get_hub().reading(Topic.SETTINGS)
+
+
+def latest_shift() -> ShiftReading | None:
+    """The last known shift log."""
+    return get_hub().reading(Topic.SHIFT)
 
 
 def find_job(job_id: str) -> Job | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from html import escape
 
-from lib.contract.states import Actual, Change, Confidence, Desired, JobState, Operation, PlanState, UndoOutcome
+from lib.contract.states import Actual, Change, Confidence, Desired, JobState, Operation, PlanState, ShiftKind, UndoOutcome
 from lib.contract.workers import Worker
 from lib.ui.format import UNKNOWN, format_age, format_moment
 
@@ -78,6 +78,14 @@ DESIRED_MARKS: Mapping[Desired, Mark] = {
     Desired.RUNNING: Mark(Tone.DONE, "play_arrow", "running"),
     Desired.PAUSED: Mark(Tone.HELD, "pause", "paused"),
     Desired.DRAINING: Mark(Tone.HELD, "downloading", "draining"),
+}
+SHIFT_MARKS: Mapping[ShiftKind, Mark] = {
+    ShiftKind.NOTE: Mark(Tone.IDLE, "sticky_note_2", "note"),
+    ShiftKind.PAUSE: Mark(Tone.HELD, "pause_circle", "pause"),
+    ShiftKind.DRAIN: Mark(Tone.HELD, "downloading", "drain"),
+    ShiftKind.RESUME: Mark(Tone.DONE, "play_circle", "resume"),
+    ShiftKind.SCALE: Mark(Tone.IDLE, "group", "workers"),
+    ShiftKind.IMPORT: Mark(Tone.DONE, "download", "import"),
 }
 #: A job that is asked to stop and has not ended yet.
 CANCELLING = Mark(Tone.HELD, "cancel", "cancelling…")

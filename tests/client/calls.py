@@ -43,9 +43,7 @@ from lib.contract.queue import RequeueRequest
 from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import (
-    Actual,
     Change,
-    Desired,
     DriftKind,
     EmbedderKind,
     ImportMode,
@@ -57,12 +55,11 @@ from lib.contract.states import (
     SheetFormat,
     UndoOutcome,
     Verdict,
-    WorkerRole,
 )
-from lib.contract.workers import Worker, WorkersReading
 from tests.client.looking_calls import LOOKING_CALLS
 from tests.client.queue_calls import QUEUE_CALLS
 from tests.client.settings_calls import SETTINGS_CALLS
+from tests.client.worker_calls import WORKER_CALLS
 
 NOW = utc_now()
 UPLOAD = Upload(upload_id="a" * 32, name="packages.csv", size_bytes=10)
@@ -84,10 +81,6 @@ PLAN = Plan(
     taken_at=NOW,
 )
 JOB = Job(job_id="j/1", operation=Operation.IMPORT, state=JobState.RUNNING, requested_by="ada", created_at=NOW)
-WORKER = Worker(
-    worker_id="w1", role=WorkerRole.EMBEDDING, host="h", pid=1, desired=Desired.RUNNING, actual=Actual.IDLE, stale=False, started_at=NOW
-)
-WORKERS = WorkersReading(workers=[WORKER], taken_at=NOW)
 SCOPE = ExportScope(matching=2, total=3, key="id", text=["text"], fields=[], taken_at=NOW)
 UNDO = UndoReport(
     job_id="j/1",
@@ -182,13 +175,6 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     "get_job": (lambda c: c.get_job("j/1"), "GET", "/api/jobs/j%2F1", {}, JOB),
     "get_job_log": (lambda c: c.get_job_log("j"), "GET", "/api/jobs/j/log", {}, JobLog(job_id="j", lines=[])),
     "cancel_job": (lambda c: c.cancel_job("j"), "POST", "/api/jobs/j/cancel", {}, JOB),
-    "list_workers": (lambda c: c.list_workers(), "GET", "/api/workers", {}, WORKERS),
-    "pause_worker": (lambda c: c.pause_worker("w1", "tea"), "POST", "/api/workers/w1/pause", {}, WORKER),
-    "resume_worker": (lambda c: c.resume_worker("w1"), "POST", "/api/workers/w1/resume", {}, WORKER),
-    "drain_worker": (lambda c: c.drain_worker("w1"), "POST", "/api/workers/w1/drain", {}, WORKER),
-    "pause_workers": (lambda c: c.pause_workers("tea"), "POST", "/api/workers/pause", {}, WORKERS),
-    "resume_workers": (lambda c: c.resume_workers(), "POST", "/api/workers/resume", {}, WORKERS),
-    "drain_workers": (lambda c: c.drain_workers(), "POST", "/api/workers/drain", {}, WORKERS),
     **QUEUE_CALLS,
     "get_index": (lambda c: c.get_index(), "GET", "/api/index", {}, IndexReading(taken_at=NOW)),
     "search_index": (
@@ -238,6 +224,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     ),
     **LOOKING_CALLS,
     **SETTINGS_CALLS,
+    **WORKER_CALLS,
     "list_audit": (
         lambda c: c.list_audit(10, object_id="j/1"),
         "GET",

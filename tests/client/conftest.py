@@ -26,6 +26,7 @@ from lib.contract.index import IndexReading
 from lib.contract.model import utc_now
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
+from lib.contract.shift import ShiftReading
 from lib.contract.states import Role
 from lib.contract.workers import WorkersReading
 from lib.service.errors import install_handlers
@@ -120,6 +121,7 @@ def offer_all(feed: Feed, pending: int = 0) -> None:
     feed.offer(Topic.JOBS, JobsReading(active=[], recent=[], operations=[], taken_at=utc_now()))
     feed.offer(Topic.INDEX, IndexReading(taken_at=utc_now()))
     feed.offer(Topic.SETTINGS, SettingsReading(settings=[], taken_at=utc_now()))
+    feed.offer(Topic.SHIFT, ShiftReading(entries=[], taken_at=utc_now()))
 
 
 class LiveService:

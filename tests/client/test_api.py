@@ -16,9 +16,10 @@ from lib.contract.imports import ImportRequest
 from lib.contract.model import Request
 from lib.contract.operations import EmptyRequest, Gate, Reason, Started
 from lib.contract.states import Operation
-from tests.client.calls import CALLS, PREVIEW, STARTS, WORKER
+from tests.client.calls import CALLS, PREVIEW, STARTS
 from tests.client.conftest import TOKEN, Script
 from tests.client.settings_calls import SETTING
+from tests.client.worker_calls import WORKER
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -149,7 +150,7 @@ def test_health_readiness_metrics_and_the_document(client: Client, script: Scrip
 
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
-    tried |= {"delete_golden_question", "start_check", "download_bad_rows", "bad_rows_link"}
+    tried |= {"delete_golden_question", "delete_note", "start_check", "download_bad_rows", "bad_rows_link"}
     tried |= {"download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}

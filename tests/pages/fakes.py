@@ -25,13 +25,16 @@ from lib.contract.places import Place
 from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
+from lib.contract.shift import ShiftEntry
 from lib.contract.snapshots import Snapshot, SnapshotPage
 from lib.contract.states import (
     Desired,
     FailureCause,
     Role,
+    ShiftKind,
 )
 from lib.contract.visits import Visit
+from lib.contract.workers import Forecast
 from tests.pages.canned import (
     PLAN_ID,
     UPLOAD_ID,
@@ -49,6 +52,7 @@ from tests.pages.fake_inspections import FakeInspections, inspected_job, inspect
 from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
+from tests.pages.shifts import forecast
 from tests.pages.takebacks import snapshots, undo_report
 
 
@@ -179,17 +183,31 @@ class FakeClient(FakeOperations, FakeIndex, FakeLooking, FakeInspections):
     def resume_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Any:
         self._wish("resume_worker", worker_id, reason, expected)
 
-    def drain_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None) -> Any:
-        self._wish("drain_worker", worker_id, reason, expected)
+    def drain_worker(self, worker_id: str, reason: str = "", expected: Desired | None = None, deadline_seconds: int | None = None) -> Any:
+        self._wish("drain_worker", worker_id, reason, expected, deadline_seconds)
 
-    def pause_workers(self, reason: str = "") -> Any:
-        self._wish("pause_workers", reason)
+    def pause_workers(self, reason: str = "", worker_ids: Any = None, expected: Any = None) -> Any:
+        self._wish("pause_workers", reason, worker_ids, expected)
 
-    def resume_workers(self, reason: str = "") -> Any:
-        self._wish("resume_workers", reason)
+    def resume_workers(self, reason: str = "", worker_ids: Any = None, expected: Any = None) -> Any:
+        self._wish("resume_workers", reason, worker_ids, expected)
 
-    def drain_workers(self, reason: str = "") -> Any:
-        self._wish("drain_workers", reason)
+    def drain_workers(self, reason: str = "", worker_ids: Any = None, expected: Any = None, deadline_seconds: int | None = None) -> Any:
+        self._wish("drain_workers", reason, worker_ids, expected, deadline_seconds)
+
+    def scale_workers(self, embedding: int, expected: int | None = None) -> Any:
+        self._act("scale_workers", embedding, expected)
+
+    def get_forecast(self, workers: int | None = None, batch_size: int | None = None) -> Forecast:
+        self._note("get_forecast", workers, batch_size)
+        return forecast(workers, batch_size)
+
+    def add_note(self, text: str, at: datetime | None = None) -> ShiftEntry:
+        self._act("add_note", text, at)
+        return ShiftEntry(entry_id=7, at=at or now(), kind=ShiftKind.NOTE, actor="local admin", text=text)
+
+    def delete_note(self, entry_id: int) -> None:
+        self._act("delete_note", entry_id)
 
     def get_queue_history(self, window: Window = Window.M15) -> QueueHistory:
         self._note("get_queue_history", window)

@@ -10,6 +10,7 @@ from lib.contract.index import IndexReading
 from lib.contract.jobs import JobError, Progress
 from lib.contract.operations import Gate, OperationReading, Reason
 from lib.contract.queue import QueueReading
+from lib.contract.shift import ShiftReading
 from lib.contract.states import (
     Actual,
     Desired,
@@ -17,7 +18,7 @@ from lib.contract.states import (
     Operation,
     WorkerRole,
 )
-from lib.contract.workers import WorkersReading
+from lib.contract.workers import Crew, WorkersReading
 from tests.pages.canned import (
     EXPORT_ID,
     IMPORT_RESULT,
@@ -30,6 +31,7 @@ from tests.pages.canned import (
     settings,
     worker,
 )
+from tests.pages.shifts import shift
 
 
 def empty_readings() -> dict[Topic, Any]:
@@ -42,6 +44,7 @@ def empty_readings() -> dict[Topic, Any]:
                 worker("embedding-2", processed=0),
                 worker("operations-1", WorkerRole.OPERATIONS, processed=0, rate_per_second=None),
             ],
+            crews=[Crew(host="atlas", embedding=2)],
             taken_at=now(),
         ),
         Topic.JOBS: JobsReading(
@@ -65,6 +68,7 @@ def empty_readings() -> dict[Topic, Any]:
         ),
         Topic.INDEX: IndexReading(taken_at=now()),
         Topic.SETTINGS: settings(),
+        Topic.SHIFT: ShiftReading(entries=[], taken_at=now()),
     }
 
 
@@ -84,6 +88,7 @@ def idle_readings() -> dict[Topic, Any]:
             taken_at=now(),
         ),
         Topic.INDEX: index_reading(),
+        Topic.SHIFT: shift(),
     }
 
 
@@ -95,8 +100,12 @@ def _busy_workers() -> WorkersReading:
                 actual=Actual.BUSY,
                 doing="Embedding 1,024 rows, row 41,216 first",
                 doing_since=ago(seconds=1),
+                holding=1024,
+                batch_ends_at=ago(seconds=-40),
                 processed=31_744,
                 rate_per_second=1_022.5,
+                rate_15m_per_second=980.0,
+                recent_rates=[900.0, 1_010.0, None, 1_020.0, 990.0],
             ),
             worker(
                 "embedding-2",
@@ -120,6 +129,7 @@ def _busy_workers() -> WorkersReading:
                 processed=12,
             ),
         ],
+        crews=[Crew(host="atlas", embedding=2)],
         taken_at=now(),
     )
 

@@ -129,4 +129,4 @@ def test_the_reason_asked_on_the_page_is_the_one_the_dialog_begins_with(visit):
     seen.app.text_input(key="wish_reason_0").set_value("key is being replaced").run()
     seen.button("pause_all").click().run()
     seen.button("dialog_confirm").click().run()
-    assert seen.asked("pause_workers") == [("key is being replaced",)]
+    assert seen.asked("pause_workers") == [("key is being replaced", None, dict.fromkeys(("embedding-1", "embedding-2"), Desired.RUNNING))]

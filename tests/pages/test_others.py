@@ -115,14 +115,14 @@ class TestWorkers:
         assert not seen.asked("pause_workers")
         seen.app.text_input(key="dialog_reason").set_value("maintenance").run()
         seen.button("dialog_confirm").click().run()
-        assert seen.asked("pause_workers") == [("maintenance",)]
+        assert seen.asked("pause_workers") == [("maintenance", None, dict.fromkeys(("embedding-1", "embedding-2"), Desired.RUNNING))]
         assert "Paused 2 embedding workers" in seen.text
 
     def test_draining_one_acts_on_its_id(self, visit):
         seen = visit("Workers", "idle")
         seen.button("drain_embedding-2").click().run()
         seen.button("dialog_confirm").click().run()
-        assert seen.asked("drain_worker") == [("embedding-2", "", Desired.RUNNING)]
+        assert seen.asked("drain_worker") == [("embedding-2", "", Desired.RUNNING, None)]
 
     def test_resuming_is_not_asked_about(self, visit):
         seen = visit("Workers", "failed")

@@ -85,7 +85,7 @@ def _counters_are_true_in_the_end(request: pytest.FixtureRequest) -> Iterator[No
 
 
 #: What moves although nothing was done: samples of the queue, signs of life.
-_RESTLESS = {"queue_samples", "workers"}
+_RESTLESS = {"queue_samples", "worker_samples", "workers"}
 
 
 @pytest.fixture

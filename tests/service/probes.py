@@ -76,7 +76,7 @@ def committed(road: Road) -> Iterator[list[set[str]]]:
             written.setdefault(id(connection.connection.dbapi_connection), set()).add(found[1])
 
     def commit(connection: Connection) -> None:
-        if tables := written.pop(id(connection.connection.dbapi_connection), set()) - {"queue_samples"}:
+        if tables := written.pop(id(connection.connection.dbapi_connection), set()) - {"queue_samples", "worker_samples"}:
             done.append(tables)
 
     def roll_back(connection: Connection) -> None:

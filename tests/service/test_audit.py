@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,12 @@ from lib.service.security import _local_user
 from lib.service.sheets.cells import rearm
 from lib.service.storage import schema
 from lib.service.storage.audit import list_actions, record_action
+from lib.service.storage.crews import put_crew
 from lib.service.storage.database import Database
 from tests.conftest import TOKEN
 from tests.service.probes import committed, ids_of, rows_of
 from tests.service.road import Road, sheet
+from tests.service.traces import mutating
 
 #: Routes that write and are no action of their own, each with why.
 PART_OF_ANOTHER = {"put_upload_slice": "the bytes of an upload whose announcement left its trace; nobody sees them before the last"}
@@ -87,6 +90,9 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "pause_workers": (post("/api/workers/pause"), "pause_worker"),
     "resume_workers": (post("/api/workers/resume"), "resume_worker"),
     "drain_workers": (post("/api/workers/drain"), "drain_worker"),
+    "scale_workers": (post("/api/workers/scale", embedding=5), "scale_workers"),
+    "add_note": (post("/api/shift/notes", text="the disk is new"), "add_note"),
+    "delete_note": (lambda road: road.api.delete(f"/api/shift/notes/{note_of(road)}"), "delete_note"),
     "retry_failures": (post("/api/queue/failures/retry"), "retry_failures"),
     "discard_failures": (post("/api/queue/failures/discard"), "discard_failures"),
     "put_items_first": (post("/api/queue/items/first"), "put_items_first"),
@@ -109,6 +115,11 @@ ACTIONS: dict[str, tuple[Call, str]] = {
 }
 
 
+def note_of(road: Road) -> int:
+    entry_id: int = next(entry["entry_id"] for entry in road.get("/api/shift")["entries"] if entry["kind"] == "note")
+    return entry_id
+
+
 def make_ready(road: Road, route: str) -> None:
     """What must have happened before this route can do something."""
     if route not in {"cancel_job", "cancel_intention"}:
@@ -119,6 +130,9 @@ def make_ready(road: Road, route: str) -> None:
         with road.works.database.write() as connection:
             connection.execute(sa.delete(schema.embeddings))
         road.works.perform(road.api.post("/api/index/check", json={}).json()["job_id"])
+    if route == "scale_workers":
+        with road.works.database.write() as connection:
+            put_crew(connection, socket.gethostname(), 2)
     if route == "cancel_intention":
         road.start("export")
         road.api.post("/api/operations/export?when_free=true", json={})
@@ -130,16 +144,6 @@ def make_ready(road: Road, route: str) -> None:
             road.import_sheet(sheet(9, text="hopeless"))
         road.works.embed("embedding-3")
         assert road.queue()["failed"] == 1
-
-
-def mutating(document: dict[str, Any]) -> set[str]:
-    """Operation ids of every route that is more than a question: it does not read, and a viewer may not use it."""
-    return {
-        route["operationId"]
-        for methods in document["paths"].values()
-        for method, route in methods.items()
-        if method in {"post", "put", "patch", "delete"} and route.get("x-role") != "viewer"
-    }
 
 
 @pytest.mark.feature("X6")
@@ -155,7 +159,8 @@ def test_every_route_that_changes_something_leaves_its_trace_in_the_transaction_
             answer = call(road)
         assert answer.status_code < 300, f"{route}: {answer.text}"
         traces = [entry for entry in road.get("/api/audit")["items"] if entry["audit_id"] > last]
-        assert [trace["action"] for trace in traces] == [action] * (2 if route.endswith("_workers") else 1), route
+        each = 2 if route in {"pause_workers", "resume_workers", "drain_workers"} else 1
+        assert [trace["action"] for trace in traces] == [action] * each, route
         assert (traces[0]["actor"], traces[0]["request_id"]) == (_local_user(), f"request-of-{route}")
         assert len(transactions) == 1, f"{route} writes in more than one transaction: {transactions}"
         assert transactions[0] > {"audit"}, f"{route}: the trace stands in a transaction of its own"

@@ -22,6 +22,7 @@ from tests.service.refusals import Provoked, check_twice, repair_of, running, st
 from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
 from tests.service.refused_sheets import REFUSED_SHEETS
 from tests.service.road import Road, csv_of, sheet
+from tests.service.wishing import scale_from_what_was_seen, wish_all_for_what_was_seen, wish_for_what_was_seen, wish_twice
 
 PAGES = {f"/{path.stem.partition('_')[2]}" for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py")}
 
@@ -123,21 +124,6 @@ def cancel_started_intention(road: Road) -> Provoked:
     return road.api.post(f"/api/intentions/{intention_id}/cancel"), None
 
 
-def wish_twice(verb: str) -> Callable[[Road], Provoked]:
-    def provoke(road: Road) -> Provoked:
-        road.works.heart()
-        road.api.post(f"/api/workers/embedding-1/{verb}", json={})
-        return road.api.post(f"/api/workers/embedding-1/{verb}", json={}), None
-
-    return provoke
-
-
-def wish_for_what_was_seen(road: Road) -> Provoked:
-    road.works.heart()
-    road.api.post("/api/workers/embedding-1/pause", json={"reason": "tea"})
-    return road.api.post("/api/workers/embedding-1/drain", json={"expected": "running"}), None
-
-
 def delete_without_name(road: Road) -> Provoked:
     job = road.run("snapshot", name="keep me")
     return road.api.delete(f"/api/snapshots/{job['result']['snapshot_id']}?typed_name=other"), None
@@ -188,6 +174,10 @@ ON_AN_EMPTY_SERVICE = [
     Case("start_reembedding", Reason.TABLE_EMPTY, lambda road: (road.start("reembed", embedder="wordllama"), road.gate("reembed"))),
     Case("put_setting", Reason.CHANGED_SINCE_SHOWN, change_what_was_seen),
     Case("drain_worker", Reason.CHANGED_SINCE_SHOWN, wish_for_what_was_seen),
+    Case("pause_workers", Reason.CHANGED_SINCE_SHOWN, wish_all_for_what_was_seen("pause")),
+    Case("drain_workers", Reason.CHANGED_SINCE_SHOWN, wish_all_for_what_was_seen("drain")),
+    Case("resume_workers", Reason.CHANGED_SINCE_SHOWN, wish_all_for_what_was_seen("resume")),
+    Case("scale_workers", Reason.CHANGED_SINCE_SHOWN, scale_from_what_was_seen),
     Case("pause_worker", Reason.ALREADY_SO, wish_twice("pause")),
     Case("resume_worker", Reason.ALREADY_SO, wish_twice("resume")),
     Case("drain_worker", Reason.ALREADY_SO, wish_twice("drain")),

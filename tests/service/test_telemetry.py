@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from lib.contract.queue import Window
 from lib.contract.states import JobState, Operation
 from lib.service import telemetry as telemetry_module
 from lib.service.feed import Feed
-from lib.service.queue import POINTS, WINDOW_SECONDS, get_queue, get_queue_history
+from lib.service.queue import STEP_SECONDS, WINDOW_SECONDS, get_queue, get_queue_history
 from lib.service.storage import jobs, samples
 from lib.service.storage.counters import add_to_counters
 from lib.service.storage.database import Database
@@ -169,40 +170,51 @@ def test_the_history_has_rates_and_leaves_gaps_as_gaps(database: Database) -> No
 
 
 @pytest.mark.feature("Q2")
-@pytest.mark.parametrize("window", list(Window))
-def test_every_window_is_about_as_many_points_wide_and_begins_where_it_should(database: Database, window: Window) -> None:
-    now, span = time.time(), WINDOW_SECONDS[window]
-    with database.write() as connection:
-        rows = [{"at": now - 1.2 * span * share / 2000, "zero": 0} for share in range(2000)]
-        columns = "at, pending, leased, failed, arrived_total, embedded_total"
-        connection.exec_driver_sql(f"INSERT INTO queue_samples ({columns}) VALUES (:at, :zero, :zero, :zero, :zero, :zero)", rows)
-    history = get_queue_history(database, window)
-    assert POINTS - 5 <= len(history.points) <= POINTS + 2
-    assert history.points[0].at.timestamp() >= now - span - 1
-    assert all(before.at < after.at for before, after in zip(history.points, history.points[1:], strict=False))
-
-
-def test_samples_older_than_the_longest_window_are_dropped(database: Database) -> None:
-    now = time.time()
-    sample(database, now - samples.KEEP_SECONDS - 10)
-    sample(database, now - samples.KEEP_SECONDS + 10)
-    sample(database, now)
+def test_every_window_has_a_tier_of_its_own_and_costs_the_same_to_read(database: Database) -> None:
+    now, steps = time.time(), 8 * 24 * 3600 // samples.SAMPLE_SECONDS
+    with database.write() as connection:  # the longest window, sampled for eight days, the last hour at full pace
+        for number in range(steps):
+            at = now - (steps - number) * samples.SAMPLE_SECONDS
+            if number % 96 == 0 or number > steps - 750:
+                samples.add_sample(connection, at)
+    for window in Window:
+        history = get_queue_history(database, window)
+        assert history.step_seconds == STEP_SECONDS[window]
+        assert len(history.points) <= samples.KEEP_STEPS
+        begins = history.taken_at.timestamp() - WINDOW_SECONDS[window]
+        assert history.points[0].at.timestamp() == pytest.approx(begins, abs=2 * history.step_seconds)
+        assert all(before.at < after.at for before, after in pairwise(history.points))
     with database.read() as connection:
-        assert connection.exec_driver_sql("SELECT COUNT(*) FROM queue_samples").scalar() == 2
+        kept = connection.exec_driver_sql("SELECT step_seconds, COUNT(*), MIN(at) FROM queue_samples GROUP BY step_seconds").all()
+    assert {step for step, _, _ in kept} == set(samples.STEPS)
+    for step, count, oldest in kept:
+        assert count <= samples.KEEP_STEPS + 1
+        assert oldest >= now - (samples.KEEP_STEPS + 1) * step
+    assert now - min(oldest for _, _, oldest in kept) >= 7 * 24 * 3600, "a week is kept"
+
+
+@pytest.mark.feature("Q2")
+def test_a_backlog_that_came_and_went_between_two_coarse_samples_is_not_lost(database: Database) -> None:
+    now = time.time()
+    sample(database, now - 480)
+    sample(database, now - 200, pending=900, arrived_total=900)
+    sample(database, now, pending=-900, embedded_total=900)
+    history = get_queue_history(database, Window.H24)
+    assert [point.pending for point in history.points] == [0, 900]
+    assert history.points[1].completion_per_second == pytest.approx(900 / 480, rel=0.01)
 
 
 @pytest.mark.feature("Q1")
-def test_rates_and_time_to_empty_are_means_of_the_last_minute_or_unknown(database: Database) -> None:
+def test_rates_are_means_of_the_last_minute_or_unknown(database: Database) -> None:
     now = time.time()
-    assert (get_queue(database).arrival_per_second, get_queue(database).eta_seconds) == (None, None), "unknown, not zero"
+    assert get_queue(database).arrival_per_second is None, "unknown, not zero"
     sample(database, now - 60, pending=600, arrived_total=600)
     with database.write() as connection:
         add_to_counters(connection, pending=-120, embedded_total=120)
     queue = get_queue(database)
     assert queue.completion_per_second == pytest.approx(2, rel=0.05)
     assert queue.arrival_per_second == pytest.approx(0, abs=0.01)
-    assert queue.eta_seconds == pytest.approx(240, rel=0.05)
-    sample(database, now - 400)
+    assert queue.eta_seconds is None, "one minute says too little of the rest"
     forget(database, pending=480)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lib.contract.states import Actual, Change, Desired, JobState, Operation, PlanState
+from lib.contract.states import Actual, Change, Desired, JobState, Operation, PlanState, ShiftKind
 from lib.ui import marks
 from lib.ui.pages import PAGES, find_page
 from lib.ui.style import build_style
@@ -24,6 +24,7 @@ EVIL = '<img src=x onerror="alert(1)">'
         (Change, marks.CHANGE_MARKS),
         (Actual, marks.ACTUAL_MARKS),
         (Desired, marks.DESIRED_MARKS),
+        (ShiftKind, marks.SHIFT_MARKS),
         (Operation, marks.OPERATION_WORDS),
     ],
 )

@@ -88,7 +88,7 @@ def test_an_unknown_outcome_is_not_called_a_failure():
 
 def _readings(known, **more):
     names = {Topic.QUEUE: "queue", Topic.WORKERS: "workers", Topic.JOBS: "jobs", Topic.INDEX: "index", Topic.SETTINGS: "settings"}
-    facts = dict.fromkeys(names.values()) | {names[topic]: reading for topic, reading in known.items()}
+    facts = dict.fromkeys(names.values()) | {names[topic]: reading for topic, reading in known.items() if topic in names}
     return Readings(**(facts | more), now=NOW)
 
 

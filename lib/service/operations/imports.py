@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import Connection
+
 from lib.contract.imports import ColumnMapping, PlanCounts, hold_removals
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
-from lib.contract.states import Change, ImportMode, PlanState
+from lib.contract.states import Change, ImportMode, PlanState, ShiftKind
 from lib.service.embedders import current_embedder
 from lib.service.operations.comparison import ComparedRow, Comparison, add_differences
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.operations.sources import check_unmoved, open_source
 from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
-from lib.service.storage import changes, entries, plans
+from lib.service.storage import changes, entries, plans, shift
 from lib.service.storage.counters import get_counters
 from lib.service.storage.mappings import remember_mapping, source_key
 
@@ -189,6 +191,7 @@ def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
             now=utc_now(),
         )
         did = asdict(applied)
+        _pin_to_shift_log(connection, context, plan.source_name, did)
         plans.update_plan(connection, plan.plan_id, state=PlanState.APPLIED, applied_by_job=context.job.job_id, applied=did)
         remember_mapping(
             connection,
@@ -199,6 +202,12 @@ def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
             now=utc_now(),
         )
     return did
+
+
+def _pin_to_shift_log(connection: Connection, context: JobContext, source_name: str, did: dict[str, Any]) -> None:
+    text = f"Imported {source_name}: {did['new']:,} new, {did['changed']:,} changed, {did['removed']:,} removed"
+    about: dict[str, Any] = {"actor": context.job.requested_by, "at": utc_now(), "job_id": context.job.job_id}
+    shift.add_entry(connection, kind=ShiftKind.IMPORT, text=text, **about)
 
 
 def _result(plan: Any, applied: dict[str, Any]) -> dict[str, Any]:

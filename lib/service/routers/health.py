@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lib.contract.states import Actual, WorkerRole
 from lib.service.routers.deps import ServicesDep
-from lib.service.workers import read_workers
+from lib.service.wishes import read_workers
 
 router = APIRouter(tags=["health"])
 

@@ -121,3 +121,9 @@ def current_embeddings(connection: Connection, entry_ids: list[int]) -> dict[int
         .where(embeddings.c.entry_id.in_(entry_ids))
     )
     return {row.entry_id: row for row in connection.execute(query)}
+
+
+def last_fingerprint(connection: Connection) -> str:
+    """Of the embedder that embedded last; empty when nothing was embedded yet."""
+    found = connection.execute(sa.text("SELECT fingerprint FROM embeddings ORDER BY revision DESC LIMIT 1")).scalar_one_or_none()
+    return str(found or "")

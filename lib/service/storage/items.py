@@ -199,6 +199,17 @@ def release_lapsed(connection: Connection, *, now: float, max_attempts: int, of_
     return returned, failed
 
 
+def give_back(connection: Connection, *, worker_id: str) -> int:
+    """What a worker holds goes back to the queue, and the attempt does not count: it was not given the time; answers how many."""
+    statement = sa.text(
+        "UPDATE items SET state = 'pending', lease_id = NULL, leased_by = NULL, lease_expires_at = NULL, attempts = attempts - 1 "
+        "WHERE lease_id IS NOT NULL AND leased_by = :worker"
+    )
+    returned = connection.execute(statement, {"worker": worker_id}).rowcount
+    add_to_counters(connection, leased=-returned, pending=returned)
+    return returned
+
+
 def has_lapsed(connection: Connection, now: float) -> bool:
     """Whether some lease has run out."""
     statement = sa.text("SELECT 1 FROM items WHERE lease_id IS NOT NULL AND lease_expires_at < :now LIMIT 1")

@@ -1,6 +1,7 @@
 """The tables of the road: what people gave us, what waits, what came of it.
 
-Those of work stand in ``work``, those by which an index is judged in ``quality``, those of looking in ``looks``; all are named here.
+Those of work stand in ``work``, those by which the workers are run in ``fleet``, those by which an index is judged
+in ``quality``, those of looking in ``looks``; all are named here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from sqlalchemy.types import BigInteger
 
 from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
+from lib.service.storage.fleet import crews, paces, shift_log, worker_samples
 from lib.service.storage.looks import moments, visits
 from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
@@ -23,6 +25,7 @@ __all__ = [
     "checks",
     "counters",
     "credentials",
+    "crews",
     "drift_rows",
     "embeddings",
     "entries",
@@ -43,15 +46,18 @@ __all__ = [
     "metadata",
     "models",
     "moments",
+    "paces",
     "plan_rows",
     "plans",
     "queue_samples",
     "removals",
     "settings",
+    "shift_log",
     "snapshots",
     "uploads",
     "vectors",
     "visits",
+    "worker_samples",
     "workers",
 ]
 
@@ -227,10 +233,13 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# One tier of samples for each window of the charts: whatever the window, about as many rows are read.
 queue_samples = Table(
     "queue_samples",
     metadata,
+    Column("step_seconds", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, primary_key=True),
+    Column("capacity", Integer),  # embedding workers that took rows
     Column("pending", Integer, nullable=False),
     Column("leased", Integer, nullable=False),
     Column("failed", Integer, nullable=False),

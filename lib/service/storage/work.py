@@ -118,13 +118,18 @@ workers = Table(
     Column("desired_by", Text),
     Column("desired_reason", Text),
     Column("desired_since", Instant),
+    Column("drain_ends_at", Instant),  # a drain's deadline
     Column("actual", String(16), nullable=False),
     Column("doing", Text),
     Column("doing_since", Instant),
+    Column("holding", Integer, nullable=False, default=0),
     Column("embedder", Text),
     Column("processed", BigInteger, nullable=False, default=0),
     Column("failed", BigInteger, nullable=False, default=0),
     Column("rate_per_second", Float(53)),
+    Column("busy_rate_per_second", Float(53)),  # while it has a batch in hand
+    Column("last_failure_cause", String(32)),
+    Column("last_failure_at", Instant),
     Column("started_at", Instant),
     Column("heartbeat_at", Instant),
 )

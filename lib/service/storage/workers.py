@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from lib.contract.states import Actual, Desired, WorkerRole
+from lib.contract.states import Actual, Desired, FailureCause, WorkerRole
 from lib.contract.workers import STALE_AFTER_SECONDS, Worker
 from lib.service.storage.holds import first_hold
 from lib.service.storage.schema import workers
@@ -27,6 +27,7 @@ def register_worker(
         "doing": None,
         "doing_since": None,
         "rate_per_second": None,
+        "holding": 0,
         "started_at": now,
         "heartbeat_at": now,
     }
@@ -66,13 +67,48 @@ def add_processed(connection: Connection, *, worker_id: str, processed: int, fai
     )
 
 
-def set_desired(connection: Connection, worker_id: str, *, desired: Desired, by: str, reason: str, now: datetime) -> None:
-    """A person's wish, with who and why."""
+def note_failure(connection: Connection, *, worker_id: str, cause: FailureCause, now: datetime) -> None:
+    """The last thing that went wrong in its hands."""
+    values = {"last_failure_cause": cause, "last_failure_at": now}
+    connection.execute(sa.update(workers).where(workers.c.worker_id == worker_id).values(**values))
+
+
+def set_desired(
+    connection: Connection, worker_id: str, *, desired: Desired, by: str, reason: str, now: datetime, until: datetime | None = None
+) -> None:
+    """A person's wish, with who and why; ``until``: a drain's deadline."""
     connection.execute(
         sa.update(workers)
         .where(workers.c.worker_id == worker_id)
-        .values(desired=desired, desired_by=by, desired_reason=reason or None, desired_since=now)
+        .values(desired=desired, desired_by=by, desired_reason=reason or None, desired_since=now, drain_ends_at=until)
     )
+
+
+def count_capacity(connection: Connection, now: float) -> int:
+    """Embedding workers that take rows: alive, wanted, and not held by a job."""
+    if first_hold(connection) is not None:
+        return 0
+    statement = sa.text(
+        "SELECT COUNT(*) FROM workers WHERE role = 'embedding' AND desired = 'running' AND actual NOT IN ('stopped', 'starting') "
+        "AND heartbeat_at >= :after"
+    )
+    return int(connection.execute(statement, {"after": now - STALE_AFTER_SECONDS}).scalar_one())
+
+
+def list_overdue(connection: Connection, now: datetime) -> list[str]:
+    """Workers whose drain has passed its deadline."""
+    query = sa.select(workers.c.worker_id).where(workers.c.desired == Desired.DRAINING, workers.c.drain_ends_at < now)
+    return list(connection.execute(query).scalars())
+
+
+def end_deadline(connection: Connection, worker_id: str) -> None:
+    """The deadline was kept."""
+    connection.execute(sa.update(workers).where(workers.c.worker_id == worker_id).values(drain_ends_at=None))
+
+
+def delete_worker(connection: Connection, worker_id: str) -> None:
+    """Forget a worker whose place was removed."""
+    connection.execute(sa.delete(workers).where(workers.c.worker_id == worker_id))
 
 
 def list_workers(connection: Connection, now: datetime) -> list[Worker]:
@@ -85,8 +121,16 @@ def list_workers(connection: Connection, now: datetime) -> list[Worker]:
             {
                 **row._mapping,
                 "stale": row.actual != Actual.STOPPED and (row.heartbeat_at or now) < stale_before,
+                "batch_ends_at": _batch_ends_at(row),
                 "held_by": dict(hold._mapping) if hold and row.role == WorkerRole.EMBEDDING else None,
             }
         )
         for row in rows
     ]
+
+
+def _batch_ends_at(row: sa.Row[Any]) -> datetime | None:
+    if not row.holding or not row.busy_rate_per_second or row.doing_since is None:
+        return None
+    ends: datetime = row.doing_since + timedelta(seconds=row.holding / row.busy_rate_per_second)
+    return ends

@@ -1,25 +1,24 @@
-"""Workers: each process with what people want of it and what it does, and the wishes one may have."""
+"""Workers: each process with what people want of it and what it does, and the wishes one may have for one, some or all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from html import escape
 
 import streamlit as st
 
 from lib.contract.events import Topic
+from lib.contract.queue import CAUSES
 from lib.contract.states import Actual, Desired, WorkerRole
 from lib.contract.workers import Worker, WorkersReading
-from lib.ui.dialogs import MAX_REASON, Question, ask, reason_input
 from lib.ui.findings import describe_wish, find_workers, is_capacity
-from lib.ui.format import UNKNOWN, format_count, format_duration, format_rate, plural
+from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, format_rate, plural
 from lib.ui.gates import gated_button, show_why
-from lib.ui.live import connection_gate, latest_queue, latest_workers, live_block
+from lib.ui.live import connection_gate, latest_workers, live_block
 from lib.ui.marks import ACTUAL_MARKS, DESIRED_MARKS, STALE, Mark, Tile, Tone, badge, differs, icon, mark_worker, moment, tiles
-from lib.ui.notices import attempt, notify
-from lib.ui.session import get_client, now, zone
+from lib.ui.session import now, zone
+from lib.ui.sparks import spark
 from lib.ui.widgets import describe_hold, show_heading, show_nothing, show_unknown
+from lib.ui.wishes import ask_all, ask_drain, pause_one, reason_field, resume_all, resume_one
 
 ROLE_WORDS = {
     WorkerRole.EMBEDDING: ("Embedding workers", "turn rows into vectors"),
@@ -36,7 +35,7 @@ def show_workers() -> None:
             show_unknown("Workers")
             return
         st.html(_tiles(reading))
-        _show_all_buttons(reading)
+        _show_buttons_for_several(reading)
         for role, (title, sentence) in ROLE_WORDS.items():
             _show_role(reading, role, title, sentence)
 
@@ -69,66 +68,28 @@ def _bad(is_so: bool) -> Tone | None:
     return Tone.BAD if is_so else None
 
 
-def _show_all_buttons(reading: WorkersReading) -> None:
+def _show_buttons_for_several(reading: WorkersReading) -> None:
+    """For those that are ticked, or for all embedding workers."""
     embedding = find_workers(reading, WorkerRole.EMBEDDING)
-    running = [worker for worker in embedding if worker.desired is Desired.RUNNING]
+    chosen = [worker for worker in embedding if st.session_state.get(_tick(worker))]
+    which, some = (f"{len(chosen)} chosen", chosen) if chosen else ("all", embedding)
+    running = [worker for worker in some if worker.desired is Desired.RUNNING]
     gate = connection_gate()
     with st.container(horizontal=True, vertical_alignment="bottom", key="all_workers"):
-        if running and gated_button("Pause all", gate, key="pause_all", icon_name="pause"):
-            _ask_all("Pause", running, "stop after the batch in hand", get_client().pause_workers, "Paused")
-        if running and gated_button("Drain all", gate, key="drain_all", icon_name="downloading"):
-            _ask_all("Drain", running, "finish what they hold and take nothing more", get_client().drain_workers, "Draining")
-        if len(running) < len(embedding) and gated_button(
-            "Resume all", gate, key="resume_all", icon_name="play_arrow", primary=bool(gate.allowed)
+        if running and gated_button(f"Pause {which}", gate, key="pause_all", icon_name="pause"):
+            ask_all(Desired.PAUSED, some, chosen=bool(chosen))
+        if running and gated_button(f"Drain {which}", gate, key="drain_all", icon_name="downloading"):
+            ask_all(Desired.DRAINING, some, chosen=bool(chosen))
+        if len(running) < len(some) and gated_button(
+            f"Resume {which}", gate, key="resume_all", icon_name="play_arrow", primary=bool(gate.allowed)
         ):
-            _act(lambda: get_client().resume_workers(), f"Resumed {_count(len(embedding) - len(running))}", failing="Nothing was resumed")
+            resume_all(some, chosen=bool(chosen))
         if running:
-            _reason_field()
+            reason_field()
 
 
-def _count(number: int) -> str:
-    return plural(number, "embedding worker")
-
-
-def _ask_all(verb: str, workers: list[Worker], what: str, wish: Callable[[str], object], done: str) -> None:
-    """Tier 2: it stops the pipeline."""
-    queue = latest_queue()
-    backlog = queue.backlog if queue else 0
-    rows = f"**{plural(backlog, 'row')}** wait or are in work" if backlog else "Nothing waits right now; new rows will"
-    ask(
-        Question(
-            title=f"{verb} {_count(len(workers))}?",
-            body=f"They {what}. {rows}: nothing becomes searchable until somebody resumes them. This survives a restart.",
-            reversible="“Resume all” undoes it at any time.",
-            verb=f"{verb} all",
-            perform=partial(_perform, wish, f"{done} {_count(len(workers))}"),
-            inputs=partial(reason_input, _reason()),
-        )
-    )
-
-
-def _reason_field() -> None:
-    """Why, asked before the click, so that pausing one worker needs no dialog."""
-    st.text_input(
-        "Reason, if you pause or drain",
-        max_chars=MAX_REASON,
-        key=_reason_key(),
-        placeholder="shown with your name wherever the effect is felt",
-        width=360,
-    )
-
-
-def _reason_key() -> str:
-    return f"wish_reason_{st.session_state.get('wishes', 0)}"
-
-
-def _reason() -> str:
-    return st.session_state.get(_reason_key()) or ""
-
-
-def _forget_reason() -> None:
-    """A reason is good for one wish: the next one starts with an empty field."""
-    st.session_state["wishes"] = st.session_state.get("wishes", 0) + 1
+def _tick(worker: Worker) -> str:
+    return f"choose_{worker.worker_id}"
 
 
 def _show_role(reading: WorkersReading, role: WorkerRole, title: str, sentence: str) -> None:
@@ -150,10 +111,25 @@ def _show_worker(worker: Worker) -> None:
     facts.html(worker_row(worker))
     if worker.actual is Actual.STOPPED:
         return
-    with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+    with buttons, st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
+        if worker.role is WorkerRole.EMBEDDING:
+            st.checkbox("Choose", key=_tick(worker))
         _show_buttons(worker, allowed=gate.allowed)
     if not gate.allowed:
         show_why(gate, key=f"wish_{worker.worker_id}")
+
+
+def _show_buttons(worker: Worker, *, allowed: bool) -> None:
+    name = worker.worker_id
+    if worker.desired is not Desired.RUNNING:
+        label = "Call off the drain" if worker.desired is Desired.DRAINING and worker.actual is not Actual.DRAINED else "Resume"
+        if st.button(label, key=f"resume_{name}", type="primary", disabled=not allowed, help=f"Resume {name}"):
+            resume_one(worker)
+        return
+    if st.button("Pause", key=f"pause_{name}", disabled=not allowed, help=f"{name} stops after the batch in hand"):
+        pause_one(worker)
+    if st.button("Drain", key=f"drain_{name}", disabled=not allowed, help=f"{name} finishes what it holds, then takes no more"):
+        ask_drain(worker)
 
 
 def worker_row(worker: Worker) -> str:
@@ -161,9 +137,9 @@ def worker_row(worker: Worker) -> str:
     at = now()
     mark = mark_worker(worker)
     if mark is STALE and worker.heartbeat_at is not None:
-        mark = Mark(mark.tone, mark.icon, f"stale, silent for {format_duration((at - worker.heartbeat_at).total_seconds())}")
+        mark = Mark(mark.tone, mark.icon, f"telemetry stale, silent for {format_duration((at - worker.heartbeat_at).total_seconds())}")
     doing = (
-        f"{escape(worker.doing)} <span class='sy-note'>since {moment(worker.doing_since, now=at, zone=zone())}</span>"
+        f"{escape(worker.doing)} <span class='sy-note'>since {moment(worker.doing_since, now=at, zone=zone())}{_left(worker)}</span>"
         if worker.doing
         else "<span class='sy-muted'>nothing in hand</span>"
     )
@@ -171,8 +147,8 @@ def worker_row(worker: Worker) -> str:
         f'<span class="sy-cell"><span class="sy-note">{name}</span><br>{value}</span>'
         for name, value in (
             ("Processed", format_count(worker.processed)),
-            ("Failed", format_count(worker.failed)),
-            ("Rate", format_rate(worker.rate_per_second)),
+            ("Failed", _failed(worker)),
+            ("Rate 1 · 15 min", _rates(worker)),
             ("Heartbeat", heartbeat(worker)),
         )
     )
@@ -182,6 +158,29 @@ def worker_row(worker: Worker) -> str:
         f'<br><span class="sy-note">{where}</span></span>'
         f'<span class="sy-doing">{doing}</span>{numbers}</div>{_second_line(worker)}'
     )
+
+
+def _left(worker: Worker) -> str:
+    """How long the batch in hand still takes, by the worker's own pace."""
+    if worker.batch_ends_at is None or not worker.holding or worker.stale:
+        return ""
+    seconds = (worker.batch_ends_at - now()).total_seconds()
+    return f", about {format_duration(seconds)} left" if seconds > 0 else ", done any moment"
+
+
+def _failed(worker: Worker) -> str:
+    count = format_count(worker.failed)
+    if worker.last_failure_cause is None:
+        return count
+    words = f"{CAUSES[worker.last_failure_cause][0]} {format_clock(worker.last_failure_at, zone())}"
+    return f'<a href="/Queue?cause={worker.last_failure_cause}" target="_self" title="Last: {escape(words)}">{count}</a>'
+
+
+def _rates(worker: Worker) -> str:
+    if worker.role is not WorkerRole.EMBEDDING:
+        return UNKNOWN
+    one = UNKNOWN if worker.stale else format_rate(worker.rate_per_second)
+    return f"{one} · {format_rate(worker.rate_15m_per_second)}{spark(worker.recent_rates)}"
 
 
 def heartbeat(worker: Worker) -> str:
@@ -201,65 +200,15 @@ def _second_line(worker: Worker) -> str:
         both = f"Wanted <b>{DESIRED_MARKS[worker.desired].word}</b>, says <b>{ACTUAL_MARKS[worker.actual].word}</b>. "
     if worker.desired is not Desired.RUNNING or both:
         wish = escape(describe_wish(worker, now())) if worker.desired is not Desired.RUNNING else ""
-        lines.append(f"{icon('person')} {both}{wish}")
+        lines.append(f"{icon('person')} {both}{wish}{_remaining(worker)}")
     if worker.held_by is not None:
         lines.append(f"{icon('front_hand')} {describe_hold(worker.held_by)}")
     return "".join(f'<div class="sy-wish">{line}</div>' for line in lines)
 
 
-def _show_buttons(worker: Worker, *, allowed: bool) -> None:
-    name, client = worker.worker_id, get_client()
-    if worker.desired is not Desired.RUNNING:
-        if st.button("Resume", key=f"resume_{name}", type="primary", disabled=not allowed, help=f"Resume {name}"):
-            back = {Desired.PAUSED: client.pause_worker, Desired.DRAINING: client.drain_worker}[worker.desired]
-            _act(
-                lambda: client.resume_worker(name, "", worker.desired),
-                f"Resumed {name}",
-                failing=f"{name} was not resumed",
-                undo=partial(_put_back, back, name, worker.desired_reason or "", Desired.RUNNING, f"{name} is {worker.desired} again"),
-            )
-        return
-    if st.button("Pause", key=f"pause_{name}", disabled=not allowed, help=f"{name} stops after the batch in hand"):
-        _act(
-            lambda: client.pause_worker(name, _reason(), worker.desired),
-            f"Paused {name}",
-            failing=f"{name} was not paused",
-            undo=partial(_put_back, client.resume_worker, name, "", Desired.PAUSED, f"{name} runs again"),
-        )
-    if st.button("Drain", key=f"drain_{name}", disabled=not allowed, help=f"{name} finishes what it holds, then takes no more"):
-        _ask_drain(worker)
-
-
-def _ask_drain(worker: Worker) -> None:
-    name = worker.worker_id
-    holds = f"It is **{worker.doing}**; it finishes that" if worker.doing else "It holds nothing right now"
-    ask(
-        Question(
-            title=f"Drain {name}?",
-            body=f"{holds} and takes nothing more, until somebody resumes it. This survives a restart.",
-            reversible="“Resume” undoes it at any time.",
-            verb="Drain",
-            perform=partial(_perform, partial(get_client().drain_worker, name, expected=worker.desired), f"Draining {name}"),
-            inputs=partial(reason_input, _reason()),
-        )
-    )
-
-
-def _perform(wish: Callable[[str], object], done: str, reason: str) -> str:
-    wish(reason or "")
-    _forget_reason()
-    return done
-
-
-def _act(wish: Callable[[], object], done: str, *, failing: str, undo: Callable[[], str] | None = None) -> None:
-    """Tier 1: reversible, so it is done and not asked about."""
-    if attempt(lambda: wish() or True, failing=failing):
-        _forget_reason()
-        notify(done, undo=undo)
-    st.rerun()
-
-
-def _put_back(wish: Callable[[str, str, Desired], object], name: str, reason: str, expected: Desired, done: str) -> str:
-    """The way back from what was just done; refused when somebody has decided otherwise since."""
-    wish(name, reason, expected)
-    return done
+def _remaining(worker: Worker) -> str:
+    """What a drain still waits for."""
+    if worker.desired is not Desired.DRAINING or not worker.holding:
+        return ""
+    deadline = f"; what is not done by {format_clock(worker.drain_ends_at, zone())} goes back to the queue" if worker.drain_ends_at else ""
+    return f" {plural(worker.holding, 'row')} in hand{_left(worker) or ', time left unknown'}{deadline}."

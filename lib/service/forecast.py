@@ -1,0 +1,118 @@
+"""How long the backlog will take: a range learned from how fast workers were lately; nothing is said on too little evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Any
+
+import sqlalchemy as sa
+
+from lib.service.storage.paces import Pace
+
+#: Evidence is what the finest tier of the history holds.
+HORIZON_SECONDS = 900.0
+#: Fewer intervals of work than this say nothing, and neither do fewer batches of a size.
+LEAST_INTERVALS = 6
+LEAST_BATCHES = 3
+#: The intervals are taken together into about so many blocks: a worker that settles a batch a minute is not idle in between.
+BLOCKS = 8
+#: How many standard errors the range is wide to either side, and how wide it is at least.
+WIDTH = 1.9
+LEAST_WIDTH = 0.12
+#: A sample may be this old, and the last batch ends when it ends.
+SLACK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows per second of one worker: the mean, how far blocks of ``block_seconds`` strayed from it, and how many there were."""
+
+    rate: float
+    spread: float
+    blocks: int
+    block_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Seconds: the short end, the likely value, the long end."""
+
+    low: float
+    likely: float
+    high: float
+
+
+def find_evidence(samples: Sequence[sa.Row[Any]]) -> Evidence | None:
+    """What the history says of one worker's rate, from the intervals in which somebody worked at something."""
+    intervals = []
+    for before, after in pairwise(samples):
+        capacity = min(before.capacity or 0, after.capacity or 0)
+        seconds = after.at - before.at
+        if capacity and before.pending + before.leased and after.pending + after.leased and seconds < 4 * 5:
+            intervals.append((after.embedded_total - before.embedded_total, seconds * capacity, seconds))
+    if len(intervals) < LEAST_INTERVALS:
+        return None
+    return _weigh(intervals)
+
+
+def _weigh(intervals: list[tuple[int, float, float]]) -> Evidence | None:
+    size = max(1, len(intervals) // BLOCKS)
+    blocks = [intervals[start : start + size] for start in range(0, len(intervals) - size + 1, size)]
+    rates = [sum(rows for rows, _, _ in block) / sum(work for _, work, _ in block) for block in blocks]
+    rate = sum(rows for rows, _, _ in intervals) / sum(work for _, work, _ in intervals)
+    if rate <= 0 or len(rates) < 3:
+        return None
+    return Evidence(rate, stdev(rates), len(rates), fmean(sum(seconds for _, _, seconds in block) for block in blocks))
+
+
+def forecast(evidence: Evidence, backlog: int, workers: int, *, gain: float = 1.0) -> Range | None:
+    """When ``workers`` have done ``backlog``. ``gain``: how much faster each is said to be than the evidence."""
+    rate = evidence.rate * workers * gain
+    if rate <= 0:
+        return None
+    likely = backlog / rate
+    # What is to come strays as the past did, the less the longer it takes; and the past's own mean is not exact.
+    strays = (evidence.spread / evidence.rate) * sqrt(1 / evidence.blocks + min(1.0, evidence.block_seconds / max(likely, 0.001)))
+    width = max(LEAST_WIDTH, WIDTH * strays)
+    return Range(max(0.0, likely / (1 + width) - SLACK_SECONDS), likely, likely * (1 + width) + SLACK_SECONDS)
+
+
+def find_gain(paces: Sequence[Pace], size_now: int, size_then: int) -> float | None:
+    """How much faster rows go in batches of another size: a line through what batches of each size took; None when unknown."""
+    if size_now == size_then:
+        return 1.0
+    line = _fit([pace for pace in paces if pace.batches >= LEAST_BATCHES])
+    if line is None:
+        return None
+    fixed, per_row = line
+    return (size_then / (fixed + per_row * size_then)) / (size_now / (fixed + per_row * size_now))
+
+
+def batch_seconds(paces: Sequence[Pace], size: int) -> float | None:
+    """How long one batch of this size takes; None when unknown."""
+    known = [pace for pace in paces if pace.batches >= LEAST_BATCHES]
+    if line := _fit(known):
+        return line[0] + line[1] * size
+    near = min(known, key=lambda pace: abs(pace.rows - size), default=None)
+    return near.seconds * size / near.rows if near and near.rows else None
+
+
+def _fit(paces: Sequence[Pace]) -> tuple[float, float] | None:
+    """(seconds per batch, seconds per row), each batch weighed by its rows; None when two sizes are not known."""
+    if len(paces) < 2:
+        return None
+    weights = [pace.batches * pace.rows for pace in paces]
+    total = sum(weights)
+    mean_rows = sum(weight * pace.rows for weight, pace in zip(weights, paces, strict=True)) / total
+    mean_seconds = sum(weight * pace.seconds for weight, pace in zip(weights, paces, strict=True)) / total
+    variance = sum(weight * (pace.rows - mean_rows) ** 2 for weight, pace in zip(weights, paces, strict=True))
+    if not variance:
+        return None
+    slope = sum(w * (pace.rows - mean_rows) * (pace.seconds - mean_seconds) for w, pace in zip(weights, paces, strict=True)) / variance
+    fixed = max(0.0, mean_seconds - slope * mean_rows)
+    per_row = (mean_seconds - fixed) / mean_rows
+    return (fixed, per_row) if per_row > 0 else None
