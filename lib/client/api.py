@@ -24,6 +24,7 @@ from lib.client.sheets import SheetsClient
 from lib.client.snapshot_calls import SnapshotsClient
 from lib.client.transfers import download_to, upload_in_slices
 from lib.client.transport import TIMEOUT, Call, Connect, Transport, read, read_object
+from lib.client.workers import WorkersClient
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
@@ -54,6 +55,7 @@ class Readiness(NamedTuple):
 
 class Client(
     OperationsClient,
+    WorkersClient,
     PlansClient,
     IndexClient,
     SnapshotsClient,
