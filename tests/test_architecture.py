@@ -101,15 +101,14 @@ SERVICE_ORDER = [
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 60
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "core"}
-#: A migration is a frozen list of tables, as long as it is: ruff leaves these files alone as well.
+#: Frozen lists of tables, as long as they are: ruff leaves these files alone as well.
 MIGRATIONS = "lib/service/storage/migrations/versions/"
 #: Where "status" is HTTP's word.
 HTTP_ERRORS = ("lib/contract/errors.py", "lib/client/errors.py")
 
 # Spelled in pieces, so that this file does not hold what it looks for.
 REGISTRY_HOSTS = [
-    ".".join(parts)
-    for parts in (
+    ".".join(parts) for parts in (
         ("pypi", "org"),
         ("pypi", "python", "org"),
         ("pythonhosted", "org"),
