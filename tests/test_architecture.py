@@ -108,16 +108,11 @@ HTTP_ERRORS = ("lib/contract/errors.py", "lib/client/errors.py")
 
 # Spelled in pieces, so that this file does not hold what it looks for.
 REGISTRY_HOSTS = [
-    ".".join(parts) for parts in (
-        ("pypi", "org"),
-        ("pypi", "python", "org"),
-        ("pythonhosted", "org"),
-        ("npmjs", "org"),
-        ("npmjs", "com"),
-        ("yarnpkg", "com"),
-        ("anaconda", "org"),
-        ("anaconda", "com"),
-        ("rubygems", "org"),
+    ".".join(parts)
+    for parts in (
+        *(("pypi", "org"), ("pypi", "python", "org"), ("pythonhosted", "org")),
+        *(("npmjs", "org"), ("npmjs", "com"), ("yarnpkg", "com")),
+        *(("anaconda", "org"), ("anaconda", "com"), ("rubygems", "org")),
         ("proxy", "golang", "org"),
     )
 ]
