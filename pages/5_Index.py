@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from lib.contract.states import Operation
 from lib.ui.frames.go_back import show_go_back
 from lib.ui.frames.golden import show_golden
 from lib.ui.frames.health import show_health
 from lib.ui.frames.index import show_index
 from lib.ui.frames.inspect import show_inspect
 from lib.ui.frames.job_detail import show_open_job
+from lib.ui.frames.jobs import show_job_history
 from lib.ui.frames.reembedding import show_reembedding
 from lib.ui.frames.rehearsal import show_open_inspection
 from lib.ui.frames.search import show_search
@@ -24,6 +26,7 @@ match open_tab("Overview", "Look into a file", "Health", "Golden questions"):
         show_golden()
     case "Look into a file":
         show_inspect()
+        show_job_history(Operation.INSPECT)
     case _:
         show_search()
         show_index()

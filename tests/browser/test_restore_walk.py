@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.test_accessibility import examine
 from tests.browser.visitor import PATIENCE, Visitor
 from tests.browser.walk import finish
 from tests.faults.console import Console
@@ -50,6 +51,7 @@ def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     visitor.download(link).save_as(path)
 
     visitor.open("Index", tab="Look into a file")
+    assert examine(visitor) == []
     visitor.page.locator("input[type=file]").set_input_files(path)
     expect(visitor.page.get_by_text("The file has arrived in quarantine.")).to_be_visible(timeout=PATIENCE)
     visitor.button("Look inside").click()
@@ -57,6 +59,7 @@ def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     expect(report).to_contain_text("It may be served, and answers as it should.", timeout=PATIENCE)
     expect(visitor.tile("Rows it lacks")).to_have_text("0")
     visitor.shot("rehearsal", full=True)
+    assert examine(visitor) == []
 
     restore_by_keyboard(visitor, report)
     visitor.until(lambda: served(filled_console) == before + 1, "the swap")

@@ -96,3 +96,9 @@ def test_looking_into_a_file_needs_one_and_says_so(visit):
     assert seen.button("start_inspection").disabled
     assert "No file has arrived yet: choose one above." in seen.text
     assert "Nothing is changed by looking." in seen.text
+
+
+def test_the_job_of_an_inspection_leads_to_its_report_and_the_tab_lists_earlier_ones(visit):
+    assert "Open the report" in visit("Index", "idle", job=INSPECTION_ID).text
+    seen = visit("Index", "idle", tab="Look into a file")
+    assert INSPECTION_ID[:8] in seen.text

@@ -269,6 +269,18 @@ def test_a_file_of_ones_own_is_read_and_searched_but_not_served(filled: Road, co
 
 
 @pytest.mark.feature("N5")
+def test_a_set_of_another_model_can_be_looked_into_but_not_served(filled: Road, config: Config) -> None:
+    folder = config.snapshots_dir / take(filled)
+    data = rebuilt(folder, (folder / "index.faiss").read_bytes(), fingerprint="e" * 16, embedder="another")
+    report = inspect_file(filled, data, "other.switchyard.tar")
+    assert (report["verdict"], [each["fault"] for each in report["obstacles"]]) == ("strange", ["wrong_model"])
+    assert report["obstacles"][0]["detail"] == "Made by another; the model in use is fake-16."
+    refused = filled.start("restore", inspection_id=report["inspection_id"], typed_name=report["name"])
+    assert (refused.status_code, refused.json()["gate"]["reason_code"]) == (409, "not_restorable")
+    assert filled.get("/api/index")["generation"] == 1
+
+
+@pytest.mark.feature("N5")
 def test_what_an_upload_announces_is_enforced(filled: Road, config: Config) -> None:
     data = filled.api.get(f"/api/snapshots/{take(filled)}/file").content
     for name, told, fault in (

@@ -24,7 +24,7 @@ from lib.ui.session import Params, get_client, now, zone
 from lib.ui.trends import show_trend
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_nothing, show_unknown
 
-BUILDS = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT)
+BUILDS = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT, Operation.RESTORE)
 METRIC_WORDS = {"inner_product": "inner product of unit vectors (cosine)", "l2": "Euclidean distance"}
 
 

@@ -13,13 +13,13 @@ from lib.contract.audit import AuditPage
 from lib.contract.events import Topic
 from lib.contract.jobs import JOB_FAILURES, Job, JobFailure, JobLog
 from lib.contract.operations import TIMEOUT_SECONDS
-from lib.contract.states import Operation
+from lib.contract.states import JobState, Operation
 from lib.ui.audits import audit_table
 from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, shorten
 from lib.ui.frames.undo import show_undo, show_undone
 from lib.ui.live import find_job, find_operation, last_known, live_block
 from lib.ui.marks import OPERATION_WORDS, Tone, box, code, facts, icon, moment
-from lib.ui.notices import describe_error, show_trouble
+from lib.ui.notices import describe_error, show_link, show_trouble
 from lib.ui.results import duration_of, summarize
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
 from lib.ui.widgets import job_badge, show_active_job, show_heading, show_unknown
@@ -59,6 +59,8 @@ def _show_detail(job_id: str) -> None:
             show_undo(job, key="detail")
         elif job.operation is Operation.UNDO:
             show_undone(job)
+        elif job.operation is Operation.INSPECT and job.state is JobState.SUCCEEDED:
+            show_link(f"/Index?{Params.INSPECTION}={job.job_id}", "Open the report")
         st.html(f'<div class="sy-note">Log, oldest line first</div><pre class="sy-log" tabindex="0">{_log_text(log)}</pre>')
         if audit is not None and audit.items:
             st.html(
