@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import shutil
 import tarfile
-from pathlib import Path
 from typing import Any
 
 import faiss
@@ -15,11 +13,11 @@ import numpy as np
 import pytest
 
 from lib.service.config import Config
-from lib.service.index.bundle import Bundle
 from lib.service.index.generations import Generations
 from lib.service.index.stored import ids_of, read_for_update
 from lib.service.storage import schema
 from lib.service.storage.database import Database
+from tests.service.lying_sets import rebuilt, shuffled
 from tests.service.probes import hash_files, rows_of
 from tests.service.road import Road, sheet
 
@@ -111,33 +109,6 @@ def test_rows_added_changed_and_removed_since_are_counted_and_do_not_make_it_wor
     beside = inspect(filled, snapshot_id)["comparison"]
     assert (beside["in_both"], beside["only_in_file"], beside["only_in_table"], beside["changed"]) == (ROWS - 5, 5, 7, 2)
     assert (beside["compared"], beside["wrong"], beside["recall_ratio"]) == (ROWS - 7, 0, 1.0)
-
-
-def shuffled(folder: Path, share: float = 0.1) -> bytes:
-    """The set in ``folder`` with some vectors under each other's ids, its manifest made to fit: a lie that only the vectors tell."""
-    index = faiss.read_index(str(folder / "index.faiss"))
-    ids = ids_of(index)
-    vectors = index.index.reconstruct_n(0, index.ntotal)
-    some = np.random.default_rng(1).choice(len(ids), max(2, int(len(ids) * share)), replace=False)
-    vectors[np.sort(some)] = vectors[np.roll(np.sort(some), 1)]
-    lie = faiss.index_factory(index.d, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
-    lie.add_with_ids(vectors, ids)
-    return rebuilt(folder, faiss.serialize_index(lie).tobytes())
-
-
-def rebuilt(folder: Path, data: bytes, **lies: Any) -> bytes:
-    """The set of ``folder`` with another index file, and a manifest that fits it but for ``lies``."""
-    aside = folder.with_name(f"{folder.name}-aside")
-    shutil.copytree(folder, aside)
-    (aside / "index.faiss").unlink()
-    (aside / "index.faiss").write_bytes(data)
-    manifest = json.loads((aside / "manifest.json").read_bytes())
-    manifest["files"]["index.faiss"] = {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
-    (aside / "manifest.json").write_bytes(json.dumps(manifest | lies).encode())
-    bundle = Bundle(aside)
-    whole = b"".join(bundle.read(0, bundle.size_bytes))
-    shutil.rmtree(aside)
-    return whole
 
 
 @pytest.mark.feature("N5", "M3")
