@@ -53,7 +53,14 @@ class Params:
     RULE: Final = "rule"  #: the plan's filter of bad rows
     FIND: Final = "find"  #: the plan's text filter
     WINDOW: Final = "window"  #: how far the charts look back
-    CAUSE: Final = "cause"  #: the failures' filter
+    CAUSE: Final = "cause"  #: the item list's filter
+    ROWS: Final = "rows"  #: the item list's filter: the state
+    IMPORT: Final = "import"  #: the item list's filter
+    WORKER: Final = "worker"  #: the item list's filter
+    AGE: Final = "age"  #: the item list's filter
+    TEXT: Final = "text"  #: the item list's filter
+    WHERE: Final = "where"  #: a row to look for
+    ROW: Final = "row"  #: a row to trace
     QUERY: Final = "q"  #: a search
     CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
     FORMAT: Final = "format"  #: how an export is written down

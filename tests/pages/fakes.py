@@ -23,13 +23,12 @@ from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
 from lib.contract.plans import RowFilter, TickRequest
-from lib.contract.queue import Failure, FailurePage, FailureReport, QueueHistory, Window
+from lib.contract.queue import Failure, QueueHistory, Window
 from lib.contract.settings import SETTINGS, SettingReading
 from lib.contract.shift import ShiftEntry
 from lib.contract.snapshots import Snapshot, SnapshotPage
 from lib.contract.states import (
     Desired,
-    FailureCause,
     Role,
     ShiftKind,
 )
@@ -49,6 +48,7 @@ from tests.pages.canned import (
 from tests.pages.canned_sheets import columns
 from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_health
 from tests.pages.fake_inspections import FakeInspections, inspected_job, inspection
+from tests.pages.fake_items import FakeItems
 from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
@@ -75,7 +75,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeOperations, FakeIndex, FakeLooking, FakeInspections):
+class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -212,19 +212,6 @@ class FakeClient(FakeOperations, FakeIndex, FakeLooking, FakeInspections):
     def get_queue_history(self, window: Window = Window.M15) -> QueueHistory:
         self._note("get_queue_history", window)
         return history(Window(window))
-
-    def list_failures(self, cause: FailureCause | None = None, limit: int = 50, cursor: str | None = None) -> FailurePage:
-        self._note("list_failures", cause, limit, cursor)
-        found = [failure for failure in self.failures if cause in {None, failure.cause}]
-        return FailurePage(items=found[:limit], total=len(found), taken_at=now())
-
-    def retry_failures(self, selection: Any) -> FailureReport:
-        self._act("retry_failures", selection)
-        return FailureReport(done=len(selection.entry_ids or self.failures), skipped=0)
-
-    def discard_failures(self, selection: Any) -> FailureReport:
-        self._act("discard_failures", selection)
-        return FailureReport(done=len(selection.entry_ids or self.failures), skipped=1)
 
     def put_setting(self, name: str, value: Any, expected: Any = None) -> SettingReading:
         self._act("put_setting", name, value, expected)

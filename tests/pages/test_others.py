@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.contract.events import Topic
-from lib.contract.queue import ItemSelection
-from lib.contract.states import Desired, FailureCause
+from lib.contract.states import Desired
 from tests.pages import canned
 
 PAGES = ["Home", "Import", "Export", "Workers", "Queue", "Index", "Settings"]
@@ -165,36 +164,6 @@ class TestQueue:
 
     def test_the_charts_have_a_table_alternative(self, visit):
         assert "Samples, newest first" in visit("Queue", "busy").text
-
-    def test_selected_failures_are_retried_by_id_even_after_the_list_has_moved(self, visit):
-        seen = visit("Queue", "failed")
-        seen.app.session_state["failure_ids"] = [103]
-        seen.client.failures = seen.client.failures[2:]
-        fakes_moved = [failure.entry_id for failure in seen.client.failures]
-        seen.app.session_state["failures_acted"] = 1
-        seen.run()
-        assert fakes_moved.index(103) == 1
-        seen.button("retry_chosen").click().run()
-        assert seen.asked("retry_failures") == [(ItemSelection(entry_ids=[103]),)]
-
-    def test_retry_all_covers_the_filter_and_says_what_it_did(self, visit):
-        seen = visit("Queue", "failed", cause="empty text")
-        assert "Retry all 4 of this cause" in seen.text
-        seen.button("retry_all").click().run()
-        assert seen.asked("retry_failures") == [(ItemSelection(cause=FailureCause.EMPTY_TEXT),)]
-        assert "Back in the queue" in seen.text
-
-    def test_discarding_is_asked_first_with_the_exact_number(self, visit):
-        seen = visit("Queue", "failed")
-        seen.button("discard_all").click().run()
-        assert "Discard 12 rows?" in str(seen.app.get("dialog")[0].proto)
-        assert not seen.asked("discard_failures")
-        seen.button("dialog_confirm").click().run()
-        assert "1 skipped, no longer failed" in seen.text
-
-    def test_the_two_empty_states_differ(self, visit):
-        assert "No row has failed." in visit("Queue", "idle").text
-        assert "No failed row matches." in visit("Queue", "failed", cause="quota").text
 
 
 class TestIndex:

@@ -23,11 +23,11 @@ SELECT e.entry_id, e.content_hash, :fingerprint, :revision, :now FROM entries e
 JOIN vectors v ON v.content_hash = e.content_hash AND v.fingerprint = :fingerprint
 WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.entry_id = e.entry_id)
 ON CONFLICT (entry_id) DO UPDATE SET content_hash = excluded.content_hash, fingerprint = excluded.fingerprint,
-  revision = excluded.revision, embedded_at = excluded.embedded_at
+  revision = excluded.revision, embedded_at = excluded.embedded_at, embedded_by = NULL, attempts = NULL, shortened_to = NULL
 """
 _ENQUEUE = f"""
-INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at)
-SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now {_WITHOUT}
+INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at, due_at)
+SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now, :now {_WITHOUT}
   AND NOT EXISTS (SELECT 1 FROM items i WHERE i.entry_id = e.entry_id)
 """  # noqa: S608 - put together from our own words
 
