@@ -81,6 +81,7 @@ SERVICE_ORDER = [
     "shift",
     "wish_gate",
     "gate",
+    "index_gate",
     "plan_gate",
     "access",
     "metrics",

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
-from lib.contract.health import IndexCheck
 from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
-from lib.contract.states import EmbedderKind, JobState, Operation, Verdict
-from lib.service import plan_gate
+from lib.contract.states import EmbedderKind, JobState, Operation
+from lib.service import index_gate, plan_gate
 from lib.service.access import decide_sheet
 from lib.service.errors import ServiceError
 from lib.service.storage.counters import get_counters
@@ -35,11 +35,17 @@ OPEN, refuse = plan_gate.OPEN, plan_gate.refuse
 #: How long an import can be taken back.
 UNDO_FOR = timedelta(days=30)
 
-#: Parts of the Index page, as its links name them.
-GOLDEN_TAB, HEALTH_TAB = "Golden questions", "Health"
 
-#: operation → the operations that must not be running when it starts
-CONFLICTS: dict[Operation, frozenset[Operation]] = {
+class Action(StrEnum):
+    """What is done at once, without a job, and still must not cross certain jobs."""
+
+    DRAIN = "drain"
+    CHANGE_MODEL = "change_model"  #: a setting that decides where and by what model texts are embedded
+    GO_BACK = "go_back"
+
+
+#: operation or action → the operations that must not be running when it starts
+CONFLICTS: dict[Operation | Action, frozenset[Operation]] = {
     Operation.PREVIEW: frozenset(),  # reads only; if the table moves meanwhile, its plan is stale and says so
     Operation.IMPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT, Operation.RESTORE}),
     Operation.UNDO: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT, Operation.RESTORE}),
@@ -58,6 +64,11 @@ CONFLICTS: dict[Operation, frozenset[Operation]] = {
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
     Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE, Operation.REEMBED}),
     Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
+    Action.DRAIN: frozenset(),  # a person's wish for a worker outranks everything automatic: jobs wait for it, not it for them
+    # Each of these decides once, at its start, which vectors are missing.
+    Action.CHANGE_MODEL: frozenset({Operation.IMPORT, Operation.UNDO, Operation.RESTORE, Operation.REEMBED, Operation.REPAIR}),
+    # Each of these publishes a generation sooner or later.
+    Action.GO_BACK: frozenset({Operation.REFRESH, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR, Operation.REEMBED}),
 }
 
 #: operation → the console page that shows it
@@ -89,12 +100,18 @@ def decide(connection: Connection, operation: Operation, arguments: Mapping[str,
 
     Without ``arguments`` the answer is about the operation as such, with them about exactly this start.
     """
-    conflicts = CONFLICTS[operation]
-    for lock in list_locks(connection):
-        if Operation(lock.operation) in conflicts:
-            return _held(get_job(connection, lock.job_id), Operation(lock.operation), lock.since)
-    general = _nothing_to_work_on(connection, operation)
+    general = find_conflict(connection, operation)
+    if general.allowed:
+        general = _nothing_to_work_on(connection, operation)
     return general if not general.allowed or arguments is None else _decide_this(connection, operation, arguments)
+
+
+def find_conflict(connection: Connection, asked: Operation | Action) -> Gate:
+    """Does a job that runs stand in the way, by the table above?"""
+    for lock in list_locks(connection):
+        if Operation(lock.operation) in CONFLICTS[asked]:
+            return _held(get_job(connection, lock.job_id), Operation(lock.operation), lock.since)
+    return OPEN
 
 
 def _decide_this(connection: Connection, operation: Operation, arguments: Mapping[str, Any]) -> Gate:
@@ -105,9 +122,9 @@ def _decide_this(connection: Connection, operation: Operation, arguments: Mappin
         return decide_undo(get_job(connection, str(arguments["import_job_id"])), now=utc_now())
     if operation is Operation.RESTORE:
         inspected = get_job(connection, str(arguments["inspection_id"]))
-        return decide_restore(inspected, typed_name=arguments.get("typed_name"))
+        return index_gate.decide_restore(inspected, typed_name=arguments.get("typed_name"))
     if operation is Operation.REPAIR:
-        return _decide_repair(latest_check(connection), str(arguments["check_id"]))
+        return index_gate.decide_repair(latest_check(connection), str(arguments["check_id"]))
     if spreadsheet_id := arguments.get("spreadsheet_id"):
         return decide_sheet(connection, str(spreadsheet_id), writing=operation is Operation.EXPORT)
     return OPEN
@@ -191,56 +208,12 @@ def decide_undo(job: Job | None, *, now: datetime) -> Gate:
     return OPEN
 
 
-def decide_restore(inspected: Job | None, *, typed_name: str | None) -> Gate:
-    """May what this job inspected be served? ``typed_name``: null while nobody had to type it yet."""
-    if inspected is None or inspected.operation is not Operation.INSPECT:
-        raise ServiceError(ErrorCode.NOT_FOUND, "There is no such inspection.", action="Inspect the snapshot or the file first.")
-    link, result = f"/Index?inspection={inspected.job_id}", inspected.result or {}
-    if inspected.state is not JobState.SUCCEEDED:
-        text = f"The inspection is {inspected.state}: nothing is known of the file."
-        return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
-    if result.get("verdict") not in (Verdict.GOOD, Verdict.WORSE):
-        text = f"It cannot be served. {result.get('detail') or ''}".strip()
-        return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
-    if typed_name is not None and typed_name.strip() != result.get("name"):
-        text = f"To serve it in place of the present index, type its name: {result.get('name')}"
-        return refuse(Reason.NAME_NOT_TYPED, text, holder=inspected.job_id, link=link)
-    return OPEN
-
-
-#: What publishes a generation sooner or later, and so must not run while somebody goes back.
-_PUBLISHERS = (Operation.REFRESH, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR, Operation.REEMBED)
-
-
 def decide_go_back(connection: Connection, *, served: int | None, target: int | None, same_model: bool, expected: int | None) -> Gate:
     """May the generation ``target`` be served instead of the one ``served``?"""
-    for lock in list_locks(connection):
-        if Operation(lock.operation) in _PUBLISHERS:
-            return _held(get_job(connection, lock.job_id), Operation(lock.operation), lock.since)
-    if expected is not None and expected != served:
-        text = f"Generation {served} is served by now, not {expected}. Look again, then decide."
-        return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=str(served), link="/Index")
-    if target is None:
-        return refuse(Reason.NO_EARLIER_GENERATION, "There is no earlier generation on disk to go back to.", link="/Index")
-    if target == served:
-        return refuse(Reason.ALREADY_SO, f"Generation {target} is served already.", holder=str(served), link="/Index")
-    if not same_model:
-        text = f"Generation {target} was made by another model: the queries of today would not match its vectors."
-        return refuse(Reason.NOT_RESTORABLE, text, holder=str(target), link="/Index")
-    return OPEN
-
-
-def _decide_repair(latest: IndexCheck | None, check_id: str) -> Gate:
-    """May what this check found be repaired?"""
-    link = f"/Index?tab={HEALTH_TAB}"
-    if latest is None:
-        return refuse(Reason.NOTHING_TO_DO, "Nothing was checked yet, so nothing is known to repair. Check the index first.", link=link)
-    if latest.check_id != check_id:
-        text = f"{latest.checked_by} has checked the index again since. Look at what was found, then decide."
-        return refuse(Reason.CHANGED_SINCE_SHOWN, text, holder=latest.check_id, since=latest.checked_at, link=link)
-    if not latest.drift.total:
-        return refuse(Reason.NOTHING_TO_DO, "Table and index agree: there is nothing to repair.", since=latest.checked_at, link=link)
-    return OPEN
+    conflict = find_conflict(connection, Action.GO_BACK)
+    if not conflict.allowed:
+        return conflict
+    return index_gate.decide_generation(served=served, target=target, same_model=same_model, expected=expected)
 
 
 def decide_cancel(job: Job) -> Gate:
@@ -263,8 +236,11 @@ def decide_setting(stands: SettingReading, *, expected: SettingValue | None) -> 
 
 def decide_embedder(connection: Connection, name: str, value: SettingValue) -> Gate:
     """May this setting change while every vector was made as it says? Vectors of two models never mix."""
-    if name not in EMBEDDER_SETTINGS or name == "embedding.url" or not _has_any(connection, "embeddings"):
+    if name not in EMBEDDER_SETTINGS:
         return OPEN
+    conflict = find_conflict(connection, Action.CHANGE_MODEL)
+    if not conflict.allowed or name == "embedding.url" or not _has_any(connection, "embeddings"):
+        return conflict
     stands = get_setting(connection, "embedding.embedder")
     if (name == "embedding.embedder" and value == stands) or (name != "embedding.embedder" and stands != EmbedderKind.OPENAI):
         return OPEN

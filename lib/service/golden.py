@@ -26,7 +26,7 @@ from lib.contract.golden import (
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import AnswerChange
-from lib.service import gate
+from lib.service import gate, index_gate
 from lib.service.embedders import Embedder
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.index.manifest import Manifest
@@ -208,7 +208,7 @@ def _decide(others: Sequence[GoldenQuestion], text: str) -> Gate:
     if same is None:
         return gate.OPEN
     words = f"This is a golden question already, saved by {same.created_by}. Add the row to that one, or change it."
-    return gate.refuse(Reason.ALREADY_SO, words, holder=same.question_id, since=same.created_at, link=f"/Index?tab={gate.GOLDEN_TAB}")
+    return gate.refuse(Reason.ALREADY_SO, words, holder=same.question_id, since=same.created_at, link=f"/Index?tab={index_gate.GOLDEN_TAB}")
 
 
 def _existing(connection: Connection, question_id: str) -> GoldenQuestion:

@@ -51,8 +51,8 @@ def put_setting(database: Database, name: str, change: SettingChange, *, actor: 
             request_id=request_id,
         )
         now_is = next(reading for reading in rows.list_settings(connection) if reading.name == name)
-    if decision.reason_code is Reason.NEEDS_REEMBEDDING:
-        raise GateRefused(decision)
-    if not decision.allowed:
+    if decision.reason_code is Reason.CHANGED_SINCE_SHOWN:
         raise ServiceError(ErrorCode.CHANGED_MEANWHILE, decision.reason_text, gate=decision)
+    if not decision.allowed:
+        raise GateRefused(decision)
     return now_is

@@ -14,7 +14,7 @@ from lib.contract.model import utc_now
 from lib.contract.operations import Reason
 from lib.contract.states import JobState, Operation
 from lib.service import gate
-from lib.service.gate import CONFLICTS
+from lib.service.gate import CONFLICTS, Action
 from lib.service.storage import jobs, schema
 from lib.service.storage.database import Database
 from tests.service.road import Road, sheet
@@ -45,7 +45,7 @@ def filled(road: Road) -> Road:
 
 
 def test_the_matrix_names_every_operation_and_conflicts_work_both_ways_on_the_table() -> None:
-    assert set(CONFLICTS) == set(Operation)
+    assert set(CONFLICTS) == {*Operation, *Action}
     on_the_table = {Operation.IMPORT, Operation.UNDO, Operation.EXPORT}
     for one in on_the_table:
         others = CONFLICTS[one] - {Operation.RESTORE}
@@ -68,6 +68,25 @@ def test_every_pair_of_operations_is_decided_by_the_matrix(filled: Road, databas
         release(database, job_id)
         with database.read() as connection:
             assert gate.decide(connection, asked).allowed, f"{asked} after {running} ended"
+
+
+@pytest.mark.feature("X1")
+def test_what_needs_no_job_is_decided_by_the_same_table(filled: Road, database: Database) -> None:
+    asked = {
+        Action.DRAIN: lambda: filled.api.post("/api/workers/drain", json={}),
+        Action.CHANGE_MODEL: lambda: filled.api.put("/api/settings/embedding.url", json={"value": "http://127.0.0.1:1/v1"}),
+        Action.GO_BACK: lambda: filled.api.post("/api/index/go-back", json={}),
+    }
+    for action, ask in asked.items():
+        for running in Operation:
+            job_id = hold(database, running)
+            answer = ask()
+            if running in CONFLICTS[action]:
+                assert (answer.status_code, answer.json()["code"]) == (409, "refused"), f"{action} while {running} runs"
+                assert answer.json()["gate"]["holder"] == job_id
+            else:
+                assert answer.status_code != 409 or answer.json()["gate"]["reason_code"] != "operation_running", f"{action}: {running}"
+            release(database, job_id)
 
 
 #: How each operation is asked for over HTTP: path and body. A preview conflicts with nothing and needs an upload.
