@@ -121,6 +121,5 @@ FEATURES: dict[str, Feature] = {
 NOT_YET: frozenset[str] = frozenset(
     {
         *("E2", "E3"),
-        "S4",
     }
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from lib.contract.jobs import JobError, Progress
 from lib.contract.model import Reading, Request
@@ -152,7 +152,13 @@ class SheetSource(Request):
     header_row: int | None = Field(None, ge=1, le=1000)
 
 
-Source = FileSource | SheetSource
+def _kind_of(source: Any) -> str:
+    kind = source.get("kind", "file") if isinstance(source, dict) else getattr(source, "kind", "file")
+    return kind if kind == "google_sheet" else "file"
+
+
+#: Told apart by ``kind``; without one it is a file.
+Source = Annotated[Annotated[FileSource, Tag("file")] | Annotated[SheetSource, Tag("google_sheet")], Discriminator(_kind_of)]
 
 
 class SheetTab(Reading):

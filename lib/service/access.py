@@ -11,6 +11,8 @@ from lib.contract.states import CheckName, CheckState, CredentialKind
 from lib.service.storage.checks import get_check
 from lib.service.storage.credentials import get_credentials
 
+#: Where a person mends it.
+PAGE = "/Settings?tab=Access"
 #: What passes by itself must not keep the gate shut: only what a person has to mend does.
 _PASSES_BY_ITSELF = frozenset({JobFailure.SHEETS_UNREACHABLE, JobFailure.SHEETS_QUOTA})
 
@@ -19,9 +21,7 @@ def decide_sheet(connection: Connection, spreadsheet_id: str, *, writing: bool =
     """Whether there is a key, Google accepted it, and the sheet could be opened; unknown counts as yes."""
     if get_credentials(connection, CredentialKind.GOOGLE) is None:
         text = "No Google key is stored, so no Google sheet can be opened. Store the key of a service account in Settings."
-        return Gate(
-            allowed=False, reason_code=Reason.CREDENTIALS_MISSING, reason_text=text, holder=CredentialKind.GOOGLE, fix_link="/Settings"
-        )
+        return Gate(allowed=False, reason_code=Reason.CREDENTIALS_MISSING, reason_text=text, holder=CredentialKind.GOOGLE, fix_link=PAGE)
     for name in (CheckName.FILE_READABLE, CheckName.JSON_SHAPE, CheckName.KEY_ACCEPTED):
         if failed := _failure(get_check(connection, name)):
             return _refuse(Reason.CREDENTIALS_REJECTED, failed, holder=CredentialKind.GOOGLE)
@@ -37,4 +37,4 @@ def _failure(check: Check | None) -> Check | None:
 
 def _refuse(reason: Reason, failed: Check, *, holder: str) -> Gate:
     text = f"{failed.detail} {failed.action} Then check again in Settings."
-    return Gate(allowed=False, reason_code=reason, reason_text=text, holder=holder, since=failed.checked_at, fix_link="/Settings")
+    return Gate(allowed=False, reason_code=reason, reason_text=text, holder=holder, since=failed.checked_at, fix_link=PAGE)

@@ -10,7 +10,7 @@ from lib.contract.events import JobsReading
 from lib.contract.index import IndexReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
-from lib.contract.states import Actual, Desired, JobState, Operation, RefreshMode, WorkerRole
+from lib.contract.states import Actual, CheckState, Desired, JobState, Operation, RefreshMode, WorkerRole
 from lib.contract.workers import Worker, WorkersReading
 from lib.ui.format import format_age, plural
 from lib.ui.marks import OPERATION_WORDS, Mark, Tone
@@ -258,12 +258,34 @@ def _names(workers: list[Worker]) -> str:
 
 
 #: Every rule, in the order in which findings of one tone stand.
+def _access(readings: Readings) -> Iterable[Finding]:
+    """The first check of the key that failed; else the first of the sheet that was tried last."""
+    checks = readings.settings.checks if readings.settings else []
+    last = next((check.spreadsheet_id for check in checks if check.spreadsheet_id), "")
+    failed = next((check for check in checks if check.state is CheckState.FAILED and check.spreadsheet_id in ("", last)), None)
+    if failed is not None:
+        of_sheet = f" with “{failed.spreadsheet_title or failed.spreadsheet_id}”" if failed.spreadsheet_id else ""
+        yield Finding(
+            cause="access",
+            tone=Tone.BAD,
+            icon="key_off",
+            what=f"Google sheets: {failed.detail}",
+            evidence=f"Tried {format_age(failed.checked_at, readings.now)}{of_sheet}.",
+            impact="This sheet cannot be used as it is." if of_sheet else "Google sheets cannot be imported or written to.",
+            step=failed.action,
+            link="/Settings?tab=Access",
+            pages=frozenset({"Import", "Export"}),
+            banner=True,
+        )
+
+
 RULES: tuple[Rule, ...] = (
     Rule("workers alive", "A worker of each role is alive.", ("workers",), _lost_capacity),
     Rule("workers heard from", "No worker is silent.", ("workers",), _stale_workers),
     Rule("workers paused", "Nobody holds a worker.", ("workers",), _paused_workers),
     Rule("failed rows", "No row has failed.", ("queue",), _failed_rows),
     Rule("last jobs", "The last job of each kind ended well.", ("jobs",), _failed_jobs),
+    Rule("access to Google", "No check of the Google key or of the last sheet has failed.", ("settings",), _access),
     Rule("index up to date", "The index has all it should have.", ("index", "settings"), _index_behind),
 )
 #: What is looked at, in the words of the empty state.

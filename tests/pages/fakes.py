@@ -46,6 +46,7 @@ from tests.pages.canned import (
     plan,
 )
 from tests.pages.canned_sheets import columns
+from tests.pages.fake_access import FakeAccess
 from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_health
 from tests.pages.fake_inspections import FakeInspections, inspected_job, inspection
 from tests.pages.fake_items import FakeItems
@@ -75,7 +76,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections):
+class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeAccess):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)

@@ -43,6 +43,7 @@ PROVOKED: dict[str, tuple[ErrorCode, Provoke]] = {
         ErrorCode.CREDENTIALS_REJECTED,
         lambda road, _: road.api.put("/api/settings/credentials", json={"kind": "google", "content": "{}"}),
     ),
+    "an address that is none": (ErrorCode.SHEET_UNAVAILABLE, lambda road, _: road.api.get("/api/sheets/tabs?spreadsheet=mine")),
     "a used key": (ErrorCode.IDEMPOTENCY_KEY_REUSED, lambda road, _: use_a_key_twice(road)),
     "an old value": (ErrorCode.CHANGED_MEANWHILE, lambda road, _: road.api.put(KEEP_DAYS, json={"value": 3, "expected": 4})),
     "a bad range": (ErrorCode.BAD_RANGE, lambda road, _: road.api.get(exported(road), headers={"Range": "bytes=99999-"})),
@@ -154,4 +155,4 @@ def test_an_invalid_request_points_at_every_field(api: TestClient) -> None:
     body = {"source": {"upload_id": "x"}, "mapping": {"key": "", "text": []}, "mode": "explode", "more": 1}
     problem = check_problem(api.post("/api/operations/import/preview", json=body), ErrorCode.INVALID)
     pointers = {error.pointer for error in problem.errors}
-    assert pointers == {"/body/source/upload_id", "/body/mapping/key", "/body/mapping/text", "/body/mode", "/body/more"}
+    assert pointers == {"/body/source/file/upload_id", "/body/mapping/key", "/body/mapping/text", "/body/mode", "/body/more"}
