@@ -42,7 +42,8 @@ class Params:
     """Every query parameter: what a link to a page may carry."""
 
     UPLOAD: Final = "upload"  #: an upload whose columns are to be mapped
-    SHEET: Final = "sheet"  #: the tab of a workbook
+    SPREADSHEET: Final = "spreadsheet"  #: a Google sheet whose columns are to be mapped
+    SHEET: Final = "sheet"  #: the tab of a workbook or of a Google sheet
     ENCODING: Final = "encoding"  #: what a text file is said to be written in
     DELIMITER: Final = "delimiter"  #: what is said to part its cells
     HEADER: Final = "header_row"  #: the row that is said to name its columns

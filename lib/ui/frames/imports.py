@@ -8,6 +8,7 @@ import streamlit as st
 
 from lib.contract.imports import MAX_CELL_CHARACTERS, MAX_COLUMNS, MAX_UNPACKED_GIB
 from lib.contract.settings import SETTINGS
+from lib.ui.frames.google_source import show_google_choice
 from lib.ui.live import latest_settings, live_block
 from lib.ui.session import Params, get_param, go_to
 from lib.ui.starts import show_sample_button
@@ -28,14 +29,14 @@ STEP_WORDS = {Step.CHOOSE: "Choose", Step.MAP: "Map columns", Step.REVIEW: "Revi
 
 
 def show_steps() -> Step:
-    """Draw the four steps; which of them the URL names: a job, else a plan, else an upload, else the beginning."""
+    """Draw the four steps; which of them the URL names: a job, else a plan, else a file or a Google sheet, else the beginning."""
     step = (
         Step.APPLY
         if get_param(Params.JOB)
         else Step.REVIEW
         if get_param(Params.PLAN)
         else Step.MAP
-        if get_param(Params.UPLOAD)
+        if get_param(Params.UPLOAD) or get_param(Params.SPREADSHEET)
         else Step.CHOOSE
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -81,6 +82,7 @@ def show_choice() -> None:
             "It takes the same road as your own sheet.</span>"
         )
         _show_sample()
+    show_google_choice()
 
 
 @st.fragment(key="sample")
