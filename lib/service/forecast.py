@@ -21,8 +21,8 @@ LEAST_BATCHES = 3
 #: The intervals are taken together into about so many blocks: a worker that settles a batch a minute is not idle in between.
 BLOCKS = 8
 #: How many standard errors the range is wide to either side, and how wide it is at least.
-WIDTH = 1.9
-LEAST_WIDTH = 0.12
+WIDTH = 2.6
+LEAST_WIDTH = 0.16
 #: A sample may be this old, and the last batch ends when it ends.
 SLACK_SECONDS = 5.0
 

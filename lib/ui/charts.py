@@ -17,6 +17,7 @@ from lib.ui.format import format_count, format_rate
 BACKLOG = "Waiting or in work"
 ARRIVALS = "Arriving"
 COMPLETIONS = "Embedded"
+FAILED = "Failed"
 
 WINDOW_SPANS: dict[Window, timedelta] = {
     Window.M15: timedelta(minutes=15),
@@ -29,6 +30,7 @@ WINDOW_WORDS: dict[Window, str] = {Window.M15: "15 minutes", Window.H1: "hour", 
 #: A sample that comes later than this many steps after the one before leaves a gap.
 GAP_STEPS = 2.5
 HEIGHT = 210
+FAILED_HEIGHT = 130
 
 Row = dict[str, Any]
 
@@ -53,12 +55,32 @@ def show_throughput_chart(history: QueueHistory) -> None:
     _show(throughput_rows(history), _throughput_spec(history.window), "chart_throughput", alt_text)
 
 
+def show_failed_chart(history: QueueHistory) -> None:
+    """How many rows have failed and wait for a person, over the window."""
+    words = f"{format_count(history.points[-1].failed)} rows now" if history.points else "no samples"
+    alt_text = f"Failed rows over the last {WINDOW_WORDS[history.window]}: {words}."
+    _show(failed_rows(history), _backlog_spec(history.window), "chart_failed", alt_text, height=FAILED_HEIGHT)
+
+
+def failed_rows(history: QueueHistory) -> list[Row]:
+    """One row per sample, and an empty one wherever nothing was sampled."""
+    rows = [{"at": at, "series": FAILED, "value": None if point is None else float(point.failed)} for at, point in _with_gaps(history)]
+    return rows + annotation_rows(history)
+
+
+def annotation_rows(history: QueueHistory) -> list[Row]:
+    """One row for each thing people did or wrote: drawn as a line across, told by its tooltip."""
+    first = history.taken_at - WINDOW_SPANS[history.window]
+    told = [(entry.at, f"{entry.text} ({entry.actor})") for entry in history.annotations if entry.at >= first]
+    return [{"at": at, "series": "", "value": None, "note": note} for at, note in told]
+
+
 def backlog_rows(history: QueueHistory) -> list[Row]:
     """One row per sample, and an empty one wherever nothing was sampled."""
     return [
         {"at": at, "series": BACKLOG, "value": None if point is None else float(point.pending + point.leased)}
         for at, point in _with_gaps(history)
-    ]
+    ] + annotation_rows(history)
 
 
 def throughput_rows(history: QueueHistory) -> list[Row]:
@@ -67,7 +89,7 @@ def throughput_rows(history: QueueHistory) -> list[Row]:
         {"at": at, "series": series, "value": None if point is None else rate(point)}
         for series, rate in ((ARRIVALS, _arrivals), (COMPLETIONS, _completions))
         for at, point in _with_gaps(history)
-    ]
+    ] + annotation_rows(history)
 
 
 def _arrivals(point: QueuePoint) -> float | None:
@@ -90,17 +112,17 @@ def _with_gaps(history: QueueHistory) -> Iterator[tuple[datetime, QueuePoint | N
     yield history.taken_at, None
 
 
-_SCHEMA = pa.schema([("at", pa.timestamp("ms", tz="UTC")), ("series", pa.string()), ("value", pa.float64())])
+_SCHEMA = pa.schema([("at", pa.timestamp("ms", tz="UTC")), ("series", pa.string()), ("value", pa.float64()), ("note", pa.string())])
 
 
-def _show(rows: list[Row], spec: dict[str, Any], key: str, words: str) -> None:
-    st.vega_lite_chart(pa.Table.from_pylist(rows, schema=_SCHEMA), spec, key=key, height=HEIGHT, alt=words)
+def _show(rows: list[Row], spec: dict[str, Any], key: str, words: str, *, height: int = HEIGHT) -> None:
+    st.vega_lite_chart(pa.Table.from_pylist(rows, schema=_SCHEMA), spec, key=key, height=height, alt=words)
 
 
 @cache
 def _backlog_spec(window: Window) -> dict[str, Any]:
     area = alt.Chart().mark_area(line={"strokeWidth": 1.75}, fillOpacity=0.16, interpolate="step-after", invalid=GAPS)
-    return _as_spec(area.encode(x=_x(window), y=_y(step=1), color=alt.Color("series:N", legend=None), tooltip=_TOOLTIP))
+    return _as_spec(area.encode(x=_x(window), y=_y(step=1), color=alt.Color("series:N", legend=None), tooltip=_TOOLTIP), window)
 
 
 @cache
@@ -109,7 +131,7 @@ def _throughput_spec(window: Window) -> dict[str, Any]:
     color = alt.Color("series:N", title=None, sort=series, legend=alt.Legend(orient="top", symbolType="stroke"))
     dash = alt.StrokeDash("series:N", sort=series, scale=alt.Scale(domain=series, range=[[5, 3], [1, 0]]), title=None)
     line = alt.Chart().mark_line(strokeWidth=1.75, interpolate="monotone", invalid=GAPS)
-    return _as_spec(line.encode(x=_x(window), y=_y(), color=color, strokeDash=dash, tooltip=_TOOLTIP))
+    return _as_spec(line.encode(x=_x(window), y=_y(), color=color, strokeDash=dash, tooltip=_TOOLTIP), window)
 
 
 #: A missing value breaks the line, and the two ends of the window stay on the axis.
@@ -133,11 +155,14 @@ def _y(*, step: float = 0) -> alt.Y:
     return alt.Y("value:Q", title=None, stack=None, axis=axis, scale=alt.Scale(zero=True, nice=True))
 
 
-def _as_spec(chart: alt.Chart) -> dict[str, Any]:
+def _as_spec(chart: alt.Chart, window: Window) -> dict[str, Any]:
     """The dict Streamlit takes: its own theme and our rows replace what Altair would add."""
     # An unseen rule at 1 gives the axis a height when every value is 0.
     floor = alt.Chart().mark_rule(opacity=0, aria=False).encode(y=alt.YDatum(1))
-    spec: dict[str, Any] = alt.layer(floor, chart, data=alt.NamedData("rows")).to_dict()
+    samples = chart.transform_filter("!isValid(datum.note)")
+    notes = alt.Chart().transform_filter("isValid(datum.note)").mark_rule(strokeDash=[2, 3], strokeWidth=2, opacity=0.75, color="#b45309")
+    notes = notes.encode(x=_x(window), tooltip=[_TOOLTIP[0], alt.Tooltip("note:N", title="What")])
+    spec: dict[str, Any] = alt.layer(floor, samples, notes, data=alt.NamedData("rows")).to_dict()
     for name in ("data", "datasets", "$schema", "config"):
         spec.pop(name, None)
     return spec

@@ -8,7 +8,7 @@ import pytest
 
 from lib.contract.queue import QueueHistory, Window
 from lib.ui import charts
-from tests.pages import canned
+from tests.pages import canned, shifts
 
 
 def test_a_gap_between_samples_stays_a_gap():
@@ -41,6 +41,16 @@ def test_a_specification_is_built_once_and_holds_no_rows(window):
     for build in (charts._backlog_spec, charts._throughput_spec):
         assert build(window) is build(window)
         assert not {"data", "datasets", "$schema"} & set(build(window))
+
+
+@pytest.mark.feature("Q2", "M14")
+def test_what_people_did_is_drawn_across_every_chart_of_its_window_and_breaks_no_line():
+    history = canned.history(Window.M15).model_copy(update={"annotations": shifts.shift().entries})
+    for rows in (charts.backlog_rows(history), charts.throughput_rows(history), charts.failed_rows(history)):
+        notes = [row["note"] for row in rows if row.get("note")]
+        assert notes == ["The <b>disk</b> is new (Maria)", "Paused 2 workers: disk is being replaced (Maria)"], "the import was before"
+    filters = [layer.get("transform", [{}])[0].get("filter") for layer in charts._throughput_spec(Window.M15)["layer"]]
+    assert filters == [None, "!isValid(datum.note)", "isValid(datum.note)"]
 
 
 def test_every_window_has_its_span_and_its_words():

@@ -9,7 +9,8 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.queue import QueueHistory, QueueReading, Window
-from lib.ui.charts import WINDOW_WORDS, show_backlog_chart, show_throughput_chart
+from lib.ui.charts import WINDOW_WORDS, show_backlog_chart, show_failed_chart, show_throughput_chart
+from lib.ui.eta import describe_time_left
 from lib.ui.format import format_clock, format_count, format_duration, format_rate
 from lib.ui.live import last_known, latest_queue, live_block
 from lib.ui.marks import Column, Tile, Tone, table, tiles
@@ -37,7 +38,7 @@ def show_queue() -> None:
 
 def queue_tiles(reading: QueueReading) -> list[Tile]:
     """The queue's numbers, in the order a row travels."""
-    left = format_duration(reading.eta_seconds) if reading.backlog else "nothing waits"
+    left = describe_time_left(reading)
     return [
         Tile(label="Pending", value=format_count(reading.pending), note="wait for a worker"),
         Tile(label="In work", value=format_count(reading.leased), note="held by a worker"),
@@ -99,6 +100,8 @@ def _show_charts(history: QueueHistory) -> None:
     with right:
         st.html('<div class="sy-name-line">Throughput <span class="sy-note">rows per second</span></div>')
         show_throughput_chart(history)
+    st.html('<div class="sy-name-line">Failed <span class="sy-note">rows that need a person</span></div>')
+    show_failed_chart(history)
     with st.expander(f"The same as a table: the newest samples of the last {WINDOW_WORDS[history.window]}"):
         st.html(
             table(
