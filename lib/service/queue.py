@@ -60,11 +60,9 @@ def read_queue(connection: Connection) -> QueueReading:
 
 def _forecast(connection: Connection, backlog: int, now: float) -> Range | None:
     """The time left, from the last quarter of an hour of work; None on too little evidence, or while nobody works."""
-    if not backlog:
-        return None
     recent = samples.list_samples(connection, after=now - HORIZON_SECONDS, step_seconds=samples.SAMPLE_SECONDS)
     evidence = find_evidence(recent)
-    return forecast(evidence, backlog, count_capacity(connection, now)) if evidence else None
+    return forecast(evidence, backlog, count_capacity(connection, now)) if evidence and backlog else None
 
 
 def _forecast_refresh(connection: Connection) -> tuple[float, float] | None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.contract.events import Topic
 from lib.contract.states import FailureCause, JobState, Operation
 from lib.contract.visits import FailuresOfCause, JobsOfKind, Visit
 from lib.ui.findings import Readings, find_findings, find_quiet_rules
@@ -70,7 +71,8 @@ def test_the_strip_shows_five_stages_with_count_state_age_and_link_and_one_verdi
 
 @pytest.mark.feature("H1")
 def test_the_verdict_names_every_rule_that_fired_with_its_evidence_and_those_that_found_nothing():
-    readings = Readings(**{topic.value: reading for topic, reading in scenes.failed_readings().items()}, now=now())
+    known = {topic.value: reading for topic, reading in scenes.failed_readings().items() if topic is not Topic.SHIFT}
+    readings = Readings(**known, now=now())
     why = explain_verdict(readings, find_findings(readings))
     assert why.index("These rules fired") < why.index("embedding-2 is paused") < why.index("found nothing")
     assert "key is being replaced" in why

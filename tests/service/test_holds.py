@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lib.contract.model import utc_now
 from lib.contract.states import Desired, JobState, Operation, WorkerRole
 from lib.contract.workers import Worker, WorkerWish
-from lib.service import workers
+from lib.service import wishes
 from lib.service.errors import GateRefused
 from lib.service.operations import runner
 from lib.service.operations.runner import JobContext
@@ -40,7 +40,7 @@ def take_hold(database: Database, job_id: str) -> None:
 
 
 def read_worker(database: Database, worker_id: str = "embedding-1") -> Worker:
-    return next(worker for worker in workers.list_workers(database).workers if worker.worker_id == worker_id)
+    return next(worker for worker in wishes.list_workers(database).workers if worker.worker_id == worker_id)
 
 
 def watch_claims(worker: EmbeddingWorker, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
@@ -217,7 +217,7 @@ def test_wishes_and_holds_never_touch_each_other_in_whatever_order_they_come(
         nonlocal wished
         wish = WorkerWish(reason=f"because {uuid4().hex}")
         try:
-            workers.set_desired(database, name, desired, wish, actor="bob", request_id="")
+            wishes.set_desired(database, name, desired, wish, actor="bob", request_id="")
         except GateRefused:
             assert desired is wished[0], "only what is so already is refused, held or not"
         else:

@@ -163,7 +163,7 @@ def test_a_failure_that_may_pass_is_tried_again_later_and_only_so_often(
         with database.write() as connection:
             row = connection.execute(sa.select(schema.items)).one()
             waits.append(round((row.available_at - utc_now()).total_seconds()) if row.state == "pending" else row.state)
-            connection.execute(sa.update(schema.items).values(available_at=utc_now()))
+            connection.execute(sa.update(schema.items).values(available_at=utc_now(), due_at=utc_now()))
     assert waits == [2, 4, "failed"]
     failure = road.get("/api/queue/failures")["items"][0]
     assert (failure["cause"], failure["attempts"]) == ("quota", 3)
