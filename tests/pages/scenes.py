@@ -164,6 +164,8 @@ def busy_readings() -> dict[Topic, Any]:
             arrival_per_second=312.4,
             completion_per_second=1_940.2,
             eta_seconds=20.7,
+            eta_low_seconds=18.0,
+            eta_high_seconds=26.0,
             taken_at=now(),
         ),
         Topic.WORKERS: _busy_workers(),

@@ -128,7 +128,7 @@ def _show_outlook(crew: Crew, count: int, batch_size: int, size: int) -> None:
 
 def _outlook(forecast: Forecast) -> str:
     if forecast.low_seconds is None or forecast.high_seconds is None:
-        return f"time left unknown. {forecast.why_unknown or ''}"
+        return forecast.why_unknown or "time left unknown."
     return f"{plural(forecast.backlog, 'row')} in {format_range(forecast.low_seconds, forecast.high_seconds)}."
 
 
