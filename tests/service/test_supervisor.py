@@ -13,7 +13,7 @@ import pytest
 from lib.contract.states import WorkerRole
 from lib.service import supervisor as supervisor_module
 from lib.service.config import Config
-from lib.service.supervisor import Supervisor, worker_command
+from lib.service.supervisor import Supervisor, Wanted, worker_command
 
 WAIT = "import time; time.sleep(60)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
@@ -150,3 +150,30 @@ def test_stopping_in_good_order_takes_no_five_seconds(supervise: Callable[..., S
     assert time.monotonic() - began < 2
     assert not any(is_alive(pid) for pid in pids)
     assert supervisor_module.STOP_SECONDS < 5
+
+
+@pytest.mark.feature("W7")
+def test_places_come_and_go_while_it_runs_and_one_too_many_ends_only_when_it_holds_nothing(config: Config, tmp_path: Path) -> None:
+    count, drained, forgotten = [1], [False], list[str]()
+    note = f"import os, sys; open(os.path.join({str(tmp_path)!r}, sys.argv[1] + '.' + str(os.getpid())), 'w').close(); "
+    wanted = Wanted(count=lambda: count[0], is_drained=lambda _: drained[0], forget=forgotten.append)
+    supervisor = Supervisor(
+        config.model_copy(update={"workers": 1}),
+        command=lambda worker_id, _: [sys.executable, "-S", "-c", note + WAIT, worker_id],
+        wanted=wanted,
+    )
+    supervisor.start()
+    try:
+        count[0] = 2
+        until(lambda: lives(tmp_path, "embedding-2") != [])
+        (second,) = lives(tmp_path, "embedding-2")
+        count[0] = 1
+        time.sleep(0.1)
+        assert is_alive(second), "it still holds rows"
+        drained[0] = True
+        until(lambda: forgotten == ["embedding-2"])
+        until(lambda: supervisor.worker_ids == ["operations-1", "embedding-1"])
+        assert len(lives(tmp_path, "embedding-1")) == 1, "the other was left alone"
+        assert len(lives(tmp_path, "embedding-2")) == 1, "and nobody took the place again"
+    finally:
+        supervisor.stop()
