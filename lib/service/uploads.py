@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from lib.service.sheets.reading import UnreadableSheet
 from lib.service.storage import plans as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
+from lib.service.storage.mappings import find_mapping, source_key
 from lib.service.storage.settings import get_setting
 from lib.service.suggestions import suggest_columns
 
@@ -86,25 +88,37 @@ class Uploads:
     def get_columns(self, source: FileSource) -> SheetColumns:
         """The head of the file. Of a CSV file at most 64 KiB are read; a workbook is opened by a process of its own, two at a time."""
         path, name = self.path_of_complete(source.upload_id), self._row(source.upload_id).name
+        columns = self._read_known_head(path, name, source)
+        if not columns.columns:  # the tab has to be chosen first
+            return columns
+        found = suggest_columns(self._database, source.model_dump(), name, columns.columns, columns.sample)
+        return columns.model_copy(update={"suggested": found.mapping, "suggestions": found.columns, "missing": found.missing})
+
+    def _read_known_head(self, path: Path, name: str, source: FileSource) -> SheetColumns:
+        remembered = self._as_last_time(source, name)
+        if remembered != source:
+            with contextlib.suppress(UnreadableSheet):  # what was remembered does not fit any more
+                return self._read_head(path, name, remembered)
         try:
-            with self._readers, open_file(path, source, name, guess=True) as sheet:
-                columns, tabs, read_as = sheet.header, list(sheet.tabs), sheet.read_as
-                records = islice(sheet.records(), SAMPLE_RECORDS) if columns else ()
-                sample = [(record.cells + [""] * len(columns))[: len(columns)] for record in records]
+            return self._read_head(path, name, source)
         except UnreadableSheet as error:
             raise ServiceError(ErrorCode.UNREADABLE_SOURCE, error.detail, action=error.action) from error
-        if not columns:  # the tab has to be chosen first
-            return SheetColumns(columns=[], sample=[], read_as=read_as, tabs=tabs)
-        found = suggest_columns(self._database, source.model_dump(), name, columns, sample)
-        return SheetColumns(
-            columns=columns,
-            sample=sample,
-            read_as=read_as,
-            tabs=tabs,
-            suggested=found.mapping,
-            suggestions=found.columns,
-            missing=found.missing,
-        )
+
+    def _read_head(self, path: Path, name: str, source: FileSource) -> SheetColumns:
+        with self._readers, open_file(path, source, name, guess=True) as sheet:
+            columns = sheet.header
+            records = islice(sheet.records(), SAMPLE_RECORDS) if columns else ()
+            sample = [(record.cells + [""] * len(columns))[: len(columns)] for record in records]
+            return SheetColumns(columns=columns, sample=sample, read_as=sheet.read_as, tabs=list(sheet.tabs))
+
+    def _as_last_time(self, source: FileSource, name: str) -> FileSource:
+        """With the tab and the encoding of the last import of this source, where the person says nothing of them."""
+        with self._database.read() as connection:
+            last = find_mapping(connection, source_key(source.model_dump(), name))
+        if last is None:
+            return source
+        known = {"sheet": source.sheet or last.source.get("sheet"), "encoding": source.encoding or last.source.get("encoding")}
+        return source.model_copy(update=known)
 
     def _row(self, upload_id: str) -> sa.Row[Any]:
         with self._database.read() as connection:
