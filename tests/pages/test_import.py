@@ -250,7 +250,10 @@ def test_all_rows_that_match_are_left_out_at_once(visit):
 def test_bad_rows_are_counted_by_rule_and_can_be_downloaded(visit):
     seen = visit("Import", "idle", plan=canned.PLAN_ID)
     box = next(box for box in seen.app.selectbox if box.key == "rule")
-    assert box.options == ["All rules", "The key is empty (1)"]
+    assert box.options[:2] == ["All rules", "The key is empty"]
+    assert "The key is empty: 1" in seen.text
     assert f"/api/plans/{canned.PLAN_ID}/bad-rows?ticket=t1cket" in seen.text
     box.set_value("The key is empty").run()
     assert "key_empty" in {wanted.rule for _, wanted, _, _ in seen.asked("get_plan")}
+    linked = visit("Import", "idle", plan=canned.PLAN_ID, rule="The key is empty")
+    assert {wanted.rule for _, wanted, limit, _ in linked.asked("get_plan") if limit} == {"key_empty"}

@@ -75,14 +75,10 @@ def _show_none(wanted: RowFilter) -> None:
 def _show_bad_rows(plan: Plan) -> None:
     """How many rows break which rule, a filter by it, and all of them as a file."""
     counts = {RULES[each.rule]: each.rows for each in plan.rules}
+    st.html(f'<span class="sy-note">{escape(" · ".join(f"{words}: {rows:,}" for words, rows in counts.items()))}</span>')
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="bad_rows"):
-        st.selectbox(
-            f"{plural(plan.counts.invalid, 'row breaks', 'rows break')} a rule",
-            [ALL_RULES, *counts],
-            format_func=lambda words: f"{words} ({counts[words]:,})" if words in counts else words,
-            key=Params.RULE,
-            width=420,
-        )
+        label = f"{plural(plan.counts.invalid, 'row breaks', 'rows break')} a rule"
+        st.selectbox(label, [ALL_RULES, *RULES.values()], key=Params.RULE, bind="query-params", width=420)
         if not is_offline():
             link = get_client().bad_rows_link(plan.plan_id, _ticket(plan.plan_id), api_base())
             words = f"{icon('download')} Download the bad rows (CSV)"
