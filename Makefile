@@ -42,7 +42,7 @@ faults: .venv/installed-for-tests  ## the long campaigns: 200 kills at random mo
 	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
 
 fuzz: .venv/installed-for-tests  ## feed ten thousand hostile snapshot files to the restore
-	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest -s tests/faults/test_hostile_files.py
+	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest tests/faults/test_hostile_files.py
 
 check: .venv/installed-for-tests  ## style (ruff) and types (mypy)
 	$(BIN)/ruff check .
