@@ -70,7 +70,16 @@ def close() -> None:
 
 def open_view(name: str) -> None:
     """Open one of the dialogs that ask nothing: from here on the page draws it until it is closed."""
-    st.session_state[Keys.VIEW] = name
+    st.session_state[Keys.VIEW] = (name, st.context.url, st.query_params.to_dict())
+
+
+def open_view_name() -> str:
+    """Which of them is open; leaving the place where it was opened closes it."""
+    name, *place = st.session_state.get(Keys.VIEW, ("", st.context.url, st.query_params.to_dict()))
+    if place != [st.context.url, st.query_params.to_dict()]:
+        close_view()
+        return ""
+    return str(name)
 
 
 def close_view() -> None:

@@ -45,16 +45,15 @@ def listen() -> None:
     with st.container(key="listeners"):
         _stillness(key="stillness")
         _easing(key="easing")
-        keys = [shortcut.keys for shortcut in SHORTCUTS] if are_on() else []
-        pressed = _keyboard(key="keyboard", data={"shortcuts": keys}, on_pressed_change=lambda: None).pressed
+        heard = SHORTCUTS if are_on() else ()
+        pages = {shortcut.keys: list(PAGES).index(shortcut.page) for shortcut in heard if shortcut.page}
+        keys = [shortcut.keys for shortcut in heard if not shortcut.page]
+        pressed = _keyboard(key="keyboard", data={"shortcuts": keys, "pages": pages}, on_pressed_change=lambda: None).pressed
     if pressed == GO_TO:
         open_view("places")
     elif pressed == HELP:
         open_view("shortcuts")
-    elif pressed:  # "r" has refreshed the page by being heard
-        found = next((shortcut for shortcut in SHORTCUTS if shortcut.keys == pressed and shortcut.page), None)
-        if found:
-            st.switch_page(PAGES[found.page].file)
+    # "r" has refreshed the page by being heard.
 
 
 def are_on() -> bool:

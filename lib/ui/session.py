@@ -28,7 +28,6 @@ class Keys:
     LOOKED: Final = "looked"  #: the hub's version when the page was last drawn as a whole
     QUESTION: Final = "question"  #: the open confirmation dialog
     VIEW: Final = "view"  #: the open dialog that asks nothing: going somewhere, or the shortcuts
-    DESTINATION: Final = "destination"  #: where the next run is to go
     MOMENT: Final = "moment"  #: the view whose figures were kept last, and the id of that moment
     STRANGE: Final = "strange"  #: what of a link was not understood, and on which page
     SHORTCUTS: Final = "shortcuts"  #: whether single keys mean something

@@ -9,10 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lib.ui.banners import show_banners
 from lib.ui.crumbs import open_thing, show_crumbs
-from lib.ui.dialogs import show_question
+from lib.ui.dialogs import open_view_name, show_question
 from lib.ui.findings import Readings
 from lib.ui.frames.moments import show_link_to_here, show_moment
-from lib.ui.frames.places import leave_for_destination, show_places
+from lib.ui.frames.places import show_places
 from lib.ui.keyboard import listen, show_shortcuts
 from lib.ui.live import (
     WATCHDOG_SECONDS,
@@ -36,7 +36,6 @@ from lib.ui.style import build_style
 def open_page(name: str) -> None:
     """Draw the frame of the page called ``name`` (a key of ``PAGES``): everything but its content."""
     page = PAGES[name]
-    leave_for_destination()
     thing = open_thing(page)
     title = f"{thing} · {page.name}" if thing else page.name
     st.set_page_config(page_title=f"{title} · Switchyard", page_icon="🔀", layout="wide", initial_sidebar_state="expanded")
@@ -69,7 +68,8 @@ def _show_frame(name: str, menu: DeltaGenerator, banners: DeltaGenerator) -> Non
     """Everything of the frame that moves, under one timer; the timer also brings the page back after a restart of the server."""
     with menu:
         show_menu()
-    with banners:
+    # A box even when it stays empty: a fragment may write outside itself only where it wrote in the full run.
+    with banners, st.container():
         show_banners(name, read_all())
     with st.bottom:
         st.html(state_bar())
@@ -83,8 +83,8 @@ def _show_moment(name: str) -> None:
 
 def _show_dialog() -> None:
     """The one dialog that is open: a question outranks the rest."""
-    view = st.session_state.get(Keys.VIEW)
-    if Keys.QUESTION in st.session_state or view is None:
+    view = open_view_name()
+    if Keys.QUESTION in st.session_state or not view:
         show_question()
     elif view == "places":
         show_places()

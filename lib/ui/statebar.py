@@ -58,6 +58,6 @@ def who_line(identity: IdentityReading | None) -> str:
     return f"<b>{escape(identity.actor)}</b> · {identity.role}" if identity else f"<b>{UNKNOWN}</b>"
 
 
-@st.cache_data(ttl=60, show_spinner=False)
+@st.cache_data(ttl=600, show_spinner=False)
 def _get_identity() -> IdentityReading:
     return get_client().get_identity()

@@ -45,7 +45,7 @@ def test_a_row_a_job_and_a_page_are_reached_by_a_few_letters_and_enter(visit: Vi
     box = visitor.dialog().get_by_role("textbox")
     expect(box).to_be_focused()
     box.press_sequentially("acc-001")
-    expect(visitor.page.locator(".st-key-goto_places").get_by_role("button").first).to_contain_text("ACC-001")
+    expect(visitor.page.locator(".st-key-goto_places").get_by_role("link").first).to_contain_text("ACC-001")
     visitor.shot("places")
     assert examine(visitor) == []
     box.fill(job.job_id[:10])

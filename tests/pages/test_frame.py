@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from lib.contract.places import Place, PlaceKind
 from lib.ui.banners import banners_of
@@ -11,7 +10,6 @@ from lib.ui.destinations import find_destinations
 from lib.ui.findings import find_findings
 from lib.ui.keyboard import SHORTCUTS
 from lib.ui.pages import PAGES, find_page
-from lib.ui.session import Keys
 from tests.pages.scenes import failed_readings
 
 
@@ -24,10 +22,14 @@ def readings():
     return Readings(**{topic.value: known[topic] for topic in Topic if topic is not Topic.SHIFT}, now=now())
 
 
+def open_dialog(seen, name: str) -> None:
+    seen.button(f"open_{name}").click()
+
+
 def type_into_the_box(visit, page: str, text: str, scene: str = "idle", places: tuple[Place, ...] = ()):
     seen = visit(page, scene)
     seen.client.places = list(places)
-    seen.app.session_state[Keys.VIEW] = "places"
+    open_dialog(seen, "places")
     seen.run()
     seen.app.text_input(key="goto_text").set_value(text).run()
     return seen
@@ -60,7 +62,7 @@ def test_crumbs_name_what_is_open_and_lead_back_to_the_page(visit, page, param, 
 @pytest.mark.feature("X13")
 def test_the_help_lists_every_shortcut_the_listener_knows_and_each_page_has_one(visit):
     seen = visit("Queue", "idle")
-    seen.app.session_state[Keys.VIEW] = "shortcuts"
+    open_dialog(seen, "shortcuts")
     seen.run()
     for shortcut in SHORTCUTS:
         assert shortcut.words in seen.text
@@ -102,30 +104,24 @@ def test_what_the_service_finds_stands_in_the_list_whatever_its_key_is_made_of(v
 
 
 @pytest.mark.feature("X12")
-def test_choosing_a_line_goes_there_and_closes_the_list(visit):
+def test_each_line_is_a_link_to_the_place_with_its_parameters(visit):
     seen = type_into_the_box(visit, "Home", "audit")
-    seen.button("goto_0").click().run()
-    assert Keys.VIEW not in seen.app.session_state
-    assert seen.param("tab") == "Audit"
+    first = next(link.proto for link in seen.app.get("page_link") if "audit" in link.proto.label)
+    assert (first.page, first.query_string) == ("Settings", "tab=Audit")
+
+
+def test_leaving_the_place_where_the_list_was_opened_closes_it(visit):
+    seen = type_into_the_box(visit, "Home", "audit")
+    assert seen.dialog_title == "Go to"
+    seen.app.query_params["job"] = "f" * 32
+    assert seen.run().dialog_title == ""
 
 
 def test_while_the_service_is_away_pages_are_still_found_and_the_rest_is_called_unknown(visit):
     seen = type_into_the_box(visit, "Queue", "index", scene="offline")
     assert "jobs and rows cannot be looked for" in seen.text
-    assert seen.has_button("goto_0")
+    assert "Index :gray[page" in seen.text
     assert not seen.asked("find_places")
-
-
-def _leave() -> None:
-    from lib.ui.frames.places import leave_for_destination
-
-    leave_for_destination()
-
-
-def test_a_destination_that_is_no_page_of_ours_leads_nowhere():
-    app = AppTest.from_function(_leave)
-    app.session_state[Keys.DESTINATION] = "https://elsewhere.example/"
-    assert not app.run().exception
 
 
 @pytest.mark.feature("X11")

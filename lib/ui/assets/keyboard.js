@@ -12,12 +12,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const shortcut = (event) => {
     const keys = first ? first + ' ' + event.key : event.key;
     forget();
+    // A page is opened by its own link in the menu: the browser then knows where it is, and holds back the ticks of the page it leaves.
+    if (keys in data.pages) { event.preventDefault(); event.stopImmediatePropagation(); return find('.st-key-nav a')[data.pages[keys]]?.click(); }
     if (data.shortcuts.includes(keys)) return press(event, keys);
-    if (data.shortcuts.some((each) => each.startsWith(keys + ' '))) { first = keys; timer = setTimeout(forget, WITHIN); }
+    if (Object.keys(data.pages).some((each) => each.startsWith(keys + ' '))) { first = keys; timer = setTimeout(forget, WITHIN); }
   };
   // In the list of places the arrows walk, and Enter in the box takes the first, once the list answers what was typed.
   const walk = (event) => {
-    const box = find('.st-key-goto_text input')[0], places = find('.st-key-goto_places button');
+    const box = find('.st-key-goto_text input')[0], places = find('.st-key-goto_places a');
     const at = document.activeElement === box ? -1 : places.indexOf(document.activeElement);
     if (!box || (at < 0 && document.activeElement !== box)) return;
     if (event.key === 'Enter' && at < 0) { event.preventDefault(); event.stopImmediatePropagation(); take(box, 60); return; }
@@ -27,7 +29,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
     (at + step < 0 ? box : places[Math.min(at + step, places.length - 1)])?.focus();
   };
   const take = (box, tries) => {
-    const answer = find('.sy-answer')[0], place = find('.st-key-goto_places button')[0];
+    const answer = find('.sy-answer')[0], place = find('.st-key-goto_places a')[0];
     if (answer?.dataset.to === box.value.trim() && place) return place.click();
     if (tries > 0) setTimeout(() => take(box, tries - 1), 50);
   };

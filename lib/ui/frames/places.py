@@ -14,7 +14,7 @@ from lib.ui.focus import focus_on
 from lib.ui.format import plural
 from lib.ui.live import is_offline
 from lib.ui.pages import PAGES, find_page
-from lib.ui.session import Keys, get_client
+from lib.ui.session import get_client
 
 #: Lines shown at once: more would have to be scrolled, and one more letter is quicker.
 LINES = 10
@@ -26,14 +26,6 @@ _BOX = "goto_text"
 def show_places() -> None:
     """The dialog."""
     st.dialog("Go to", width="medium", on_dismiss=close_view)(_show_box)()
-
-
-def leave_for_destination() -> None:
-    """Go where the list was asked to lead. Done by the page and not by the dialog, whose part of it has ended by then."""
-    found = find_page(st.session_state.pop(Keys.DESTINATION, "") or "https://")
-    if found is not None:
-        page, params = found
-        st.switch_page(PAGES[page.name].file, query_params=params)
 
 
 def _show_box() -> None:
@@ -50,8 +42,8 @@ def _show_box() -> None:
     own = find_destinations(wanted)
     found = [*own[: OWN_LINES if places and wanted else LINES], *map(destination_of, places.items if places else [])][:LINES]
     with st.container(key="goto_places", gap=None):
-        for number, destination in enumerate(found):
-            _show_line(number, destination)
+        for destination in found:
+            _show_line(destination)
     _show_answer(wanted, found, trouble)
     focus_on(_BOX, dialog="places")
 
@@ -73,14 +65,16 @@ def _find_places(text: str) -> PlacePage:
     return get_client().find_places(text, LINES)
 
 
-def _show_line(number: int, destination: Destination) -> None:
+def _show_line(destination: Destination) -> None:
+    """A link, so that the browser itself goes there: ``st.switch_page`` may leave it blank (see ``late_ticks``)."""
+    found = find_page(destination.link)
+    if found is None:
+        return
+    page, params = found
     # Escaped for markdown: a key may hold anything.
     title, detail = (_plain(words) for words in (destination.title, destination.detail))
     label = f"{title} :gray[{destination.kind}{' · ' if detail else ''}{detail}]"
-    if st.button(label, key=f"goto_{number}", icon=f":material/{destination.icon}:", type="tertiary", width="stretch"):
-        close_view()
-        st.session_state[Keys.DESTINATION] = destination.link
-        st.rerun()
+    st.page_link(PAGES[page.name].file, label=label, icon=f":material/{destination.icon}:", query_params=params or None, width="stretch")
 
 
 def _plain(words: str) -> str:
