@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,15 +96,26 @@ def open_snapshot(path: Path) -> SnapshotFile:
     manifest = _read_manifest(path) if path.is_dir() else None
     file = path / INDEX_FILE if path.is_dir() else path
     structure = walk_file(file)
+    with _limits(file.stat().st_size):
+        try:
+            index = faiss.read_index(str(file), faiss.IO_FLAG_READ_ONLY)
+        except RuntimeError as error:
+            raise BadFile(Fault.UNREADABLE, str(error)[:300]) from error
+    return SnapshotFile(path, structure, manifest, index)
+
+
+@contextmanager
+def _limits(size: int) -> Iterator[None]:
+    """FAISS allocates no more than the file could hold. Its limits count for the whole process, so they end with the reading."""
     untyped: Any = faiss
-    size = file.stat().st_size
+    bytes_before, loops_before = untyped.get_deserialization_vector_byte_limit(), untyped.get_deserialization_loop_limit()
     untyped.set_deserialization_vector_byte_limit(size)
     untyped.set_deserialization_loop_limit(max(1 << 20, size // 8))
     try:
-        index = untyped.read_index(str(file), faiss.IO_FLAG_READ_ONLY)
-    except RuntimeError as error:
-        raise BadFile(Fault.UNREADABLE, str(error)[:300]) from error
-    return SnapshotFile(path, structure, manifest, index)
+        yield
+    finally:
+        untyped.set_deserialization_vector_byte_limit(bytes_before)
+        untyped.set_deserialization_loop_limit(loops_before)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

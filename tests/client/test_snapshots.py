@@ -44,6 +44,14 @@ def test_each_known_kind_is_opened_searched_and_measured(tmp_path: Path, factory
             saved.search(wrong)
 
 
+def test_a_small_file_leaves_room_for_a_large_one(tmp_path: Path) -> None:
+    open_snapshot(write(tmp_path / "small.faiss"))
+    large = faiss.IndexFlatIP(256)
+    large.add(np.zeros((2000, 256), np.float32))
+    faiss.write_index(large, str(tmp_path / "large.faiss"))
+    assert faiss.read_index(str(tmp_path / "large.faiss")).ntotal == 2000, "the limits of the first reading are gone"
+
+
 def test_two_files_are_compared_by_their_ids(tmp_path: Path) -> None:
     one, other = (open_snapshot(write(tmp_path / f"{start}.faiss", ids=range(start, start + 6))) for start in (10, 12))
     compared = one.compare_ids(other)
