@@ -37,9 +37,10 @@ test: .venv/installed-for-tests $(CHROMIUM) $(POSTGRES) check  ## set up if need
 test-unit: .venv/installed-for-tests  ## only the tests that need neither a browser nor a kill
 	$(PYTEST_UNIT)
 
-faults: .venv/installed-for-tests  ## the long campaigns: 200 kills at random moments of every operation, 1,000 cuts of the live feed
+faults: .venv/installed-for-tests  ## the long campaigns: 200 kills, 200 broken sheet exports, 1,000 cuts of the live feed
 	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/faults/test_feed_storm.py
 	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
+	SWITCHYARD_SHEET_FAULTS=200 $(BIN)/python -m pytest tests/service/operations/test_sheet_faults.py
 
 fuzz: .venv/installed-for-tests  ## feed ten thousand hostile snapshot files to the restore
 	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest tests/faults/test_hostile_files.py

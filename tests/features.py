@@ -120,6 +120,5 @@ FEATURES: dict[str, Feature] = {
 #: P0 features no test proves yet. Take an id out with its first test; put none in.
 NOT_YET: frozenset[str] = frozenset(
     {
-        *("E2", "E3"),
     }
 )

@@ -82,6 +82,7 @@ SERVICE_ORDER = [
     "wish_gate",
     "gate",
     "index_gate",
+    "export_gate",
     "plan_gate",
     "access",
     "metrics",

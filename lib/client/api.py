@@ -28,6 +28,7 @@ from lib.client.workers import WorkersClient
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.events import TelemetrySnapshot
+from lib.contract.export_plans import CellChange, ExportPlan, ExportPreviewRequest
 from lib.contract.exports import ExportFilter, ExportPage, ExportScope
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, PlanStarted, PreviewRequest, SheetColumns, Upload, UploadRequest
@@ -120,6 +121,14 @@ class Client(
     def list_exports(self) -> ExportPage:
         """Export files that can still be downloaded, newest first."""
         return self.transport.get(ExportPage, "/api/exports")
+
+    def preview_export(self, request: ExportPreviewRequest) -> str:
+        """Start comparing the table with a Google sheet; the plan's id."""
+        return self.transport.post(PlanStarted, "/api/operations/export/preview", request).plan_id
+
+    def get_export_plan(self, plan_id: str, change: CellChange | None = None, limit: int = LIMIT, cursor: str | None = None) -> ExportPlan:
+        """What an export to a sheet would do, with one page of its rows."""
+        return self.transport.get(ExportPlan, path_of("/api/exports/plans", plan_id), {"change": change, "limit": limit, "cursor": cursor})
 
     def get_export_scope(self, wanted: ExportFilter) -> ExportScope:
         """How many entries a filter matches, and which columns there are to write."""

@@ -5,6 +5,7 @@ operations   the gate's answer, and what the service says of each operation
 jobs         one durable request to perform an operation
 imports      uploads, column mapping, plans and their rows
 exports      what to write, and the file that came of it
+export_plans what an export to a sheet would do, cell by cell
 entries      what the table keeps
 queue        what waits to be embedded, and what failed
 workers      the processes that do the work

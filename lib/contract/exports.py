@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lib.contract.model import Reading, Request
 from lib.contract.states import EntryState
@@ -33,6 +33,21 @@ class FileTarget(Request):
     spreadsheet_safe: bool = True
 
 
+class SheetTarget(Request):
+    """A tab of a Google sheet that is there already. ``spreadsheet``: its address or its id."""
+
+    kind: Literal["google_sheet"]
+    spreadsheet: str = Field(min_length=1, max_length=2000)
+    tab: str = Field(min_length=1, max_length=200)
+
+
+class Side(StrEnum):
+    """Whose value stays where both sides changed a cell."""
+
+    THEIRS = "theirs"  #: the sheet's
+    OURS = "ours"  #: the table's
+
+
 ShortText = Annotated[str, Field(max_length=200)]
 
 
@@ -53,11 +68,24 @@ class ExportFilter(Request):
 
 
 class ExportRequest(Request):
-    """Write entries to a target. ``columns``: only these text and field columns beside the key; null means all of them."""
+    """Write entries to a target. ``columns``: only these text and field columns beside the key; null means all of them.
 
-    target: FileTarget = FileTarget()
+    A Google sheet is written by its plan, exactly: filter and columns are the plan's. ``keep`` decides where both sides changed a
+    cell, ``choices`` decides for single rows by their key.
+    """
+
+    target: Annotated[FileTarget | SheetTarget, Field(discriminator="kind")] = FileTarget()
     filter: ExportFilter = ExportFilter()
     columns: list[str] | None = Field(None, min_length=1, max_length=1000)
+    plan_id: str | None = Field(None, max_length=64)
+    keep: Side = Side.THEIRS
+    choices: dict[str, Side] = Field({}, max_length=10_000)
+
+    @model_validator(mode="after")
+    def _a_sheet_has_a_plan(self) -> ExportRequest:
+        if isinstance(self.target, SheetTarget) != (self.plan_id is not None):
+            raise ValueError("a Google sheet is written by the plan_id of a preview, a file without one")
+        return self
 
 
 class ExportScope(Reading):

@@ -45,6 +45,7 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.PREVIEW: 30 * 60,
     Operation.IMPORT: 60 * 60,
     Operation.UNDO: 60 * 60,
+    Operation.COMPARE: 30 * 60,
     Operation.EXPORT: 60 * 60,
     Operation.REFRESH: 30 * 60,
     Operation.REBUILD: 60 * 60,

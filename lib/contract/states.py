@@ -11,7 +11,8 @@ class Operation(StrEnum):
     PREVIEW = "preview"  #: read a source and compare it with the table; writes a plan, changes nothing else
     IMPORT = "import"  #: apply exactly one plan to the table
     UNDO = "undo"  #: take back what one import did, row by row, where nobody has changed the row since
-    EXPORT = "export"  #: write entries to a file
+    COMPARE = "compare"  #: read a Google sheet and compare it with the table; makes the plan of an export, changes nothing
+    EXPORT = "export"  #: write entries to a file, or to a Google sheet by its plan
     REFRESH = "refresh"  #: bring the index up to date with the vectors that changed
     REBUILD = "rebuild"  #: build a full new generation of the index
     SNAPSHOT = "snapshot"  #: save a copy of the served generation

@@ -29,6 +29,7 @@ TABLE_QUEUE, INDEX_QUEUE = "table", "index"
 QUEUE_OF: dict[Operation, str] = {
     Operation.PREVIEW: TABLE_QUEUE,
     Operation.IMPORT: TABLE_QUEUE,
+    Operation.COMPARE: TABLE_QUEUE,
     Operation.EXPORT: TABLE_QUEUE,
     Operation.REFRESH: INDEX_QUEUE,
     Operation.REBUILD: INDEX_QUEUE,

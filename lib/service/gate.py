@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
+from lib.contract.exports import ExportRequest
 from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
@@ -24,6 +25,7 @@ from lib.contract.states import EmbedderKind, JobState, Operation
 from lib.service import index_gate, plan_gate
 from lib.service.access import decide_sheet
 from lib.service.errors import ServiceError
+from lib.service.export_gate import decide_export
 from lib.service.storage.counters import get_counters
 from lib.service.storage.drift import latest_check
 from lib.service.storage.jobs import get_job, list_locks
@@ -47,6 +49,7 @@ class Action(StrEnum):
 #: operation or action → the operations that must not be running when it starts
 CONFLICTS: dict[Operation | Action, frozenset[Operation]] = {
     Operation.PREVIEW: frozenset(),  # reads only; if the table moves meanwhile, its plan is stale and says so
+    Operation.COMPARE: frozenset(),  # likewise
     Operation.IMPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT, Operation.RESTORE}),
     Operation.UNDO: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT, Operation.RESTORE}),
     Operation.EXPORT: frozenset({Operation.IMPORT, Operation.UNDO, Operation.EXPORT}),
@@ -74,13 +77,14 @@ CONFLICTS: dict[Operation | Action, frozenset[Operation]] = {
 #: operation → the console page that shows it
 PAGES: dict[Operation, str] = dict.fromkeys(Operation, "/Index") | {
     **dict.fromkeys((Operation.PREVIEW, Operation.IMPORT, Operation.UNDO), "/Import"),
-    Operation.EXPORT: "/Export",
+    **dict.fromkeys((Operation.COMPARE, Operation.EXPORT), "/Export"),
     Operation.REQUEUE: "/Queue",
 }
 
 _NOUN = {
     Operation.PREVIEW: "A preview",
     Operation.IMPORT: "An import",
+    Operation.COMPARE: "A comparison with a sheet",
     Operation.EXPORT: "An export",
     Operation.REFRESH: "An index refresh",
     Operation.REBUILD: "An index rebuild",
@@ -116,8 +120,8 @@ def find_conflict(connection: Connection, asked: Operation | Action) -> Gate:
 
 def _decide_this(connection: Connection, operation: Operation, arguments: Mapping[str, Any]) -> Gate:
     """What this very start is about may stand in its own way."""
-    if operation is Operation.IMPORT:
-        return _decide_import(connection, ImportRequest.model_validate(arguments))
+    if arguments.get("plan_id") and operation in (Operation.IMPORT, Operation.EXPORT):
+        return _decide_planned(connection, operation, arguments)
     if operation is Operation.UNDO:
         return decide_undo(get_job(connection, str(arguments["import_job_id"])), now=utc_now())
     if operation is Operation.RESTORE:
@@ -128,6 +132,12 @@ def _decide_this(connection: Connection, operation: Operation, arguments: Mappin
     if spreadsheet_id := arguments.get("spreadsheet_id"):
         return decide_sheet(connection, str(spreadsheet_id), writing=operation is Operation.EXPORT)
     return OPEN
+
+
+def _decide_planned(connection: Connection, operation: Operation, arguments: Mapping[str, Any]) -> Gate:
+    if operation is Operation.EXPORT:
+        return decide_export(connection, ExportRequest.model_validate(arguments))
+    return _decide_import(connection, ImportRequest.model_validate(arguments))
 
 
 def _held(job: Job | None, operation: Operation, since: datetime) -> Gate:
@@ -145,8 +155,10 @@ def _held(job: Job | None, operation: Operation, since: datetime) -> Gate:
     )
 
 
+_NOTHING_TO_EXPORT = ("The table is empty: there is nothing to export. Import a sheet first.", "/Import")
 _NEEDS_ENTRIES = {
-    Operation.EXPORT: ("The table is empty: there is nothing to export. Import a sheet first.", "/Import"),
+    Operation.COMPARE: _NOTHING_TO_EXPORT,
+    Operation.EXPORT: _NOTHING_TO_EXPORT,
     Operation.REEMBED: ("The table is empty: nothing has to be embedded again. Choose the model in Settings.", "/Settings"),
 }
 

@@ -22,7 +22,20 @@ from lib.service.jobs import Start, start_job
 from lib.service.moments import KEEP_MOMENTS
 from lib.service.recovery import Recovery
 from lib.service.snapshots import sweep_snapshots
-from lib.service.storage import audit, changes, embeddings, exports, intentions, item_events, jobs, moments, plans, shift, visits
+from lib.service.storage import (
+    audit,
+    changes,
+    embeddings,
+    export_plans,
+    exports,
+    intentions,
+    item_events,
+    jobs,
+    moments,
+    plans,
+    shift,
+    visits,
+)
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
@@ -101,6 +114,7 @@ class Housekeeping:
             if oldest:
                 embeddings.forget_removals(connection, upto=oldest.revision)
             old_exports = exports.forget_expired(connection, now)
+            export_plans.forget_old_export_plans(connection, now - KEEP_PLANS)
             old_uploads = plans.forget_old(connection, plans_before=now - KEEP_PLANS, uploads_before=now - KEEP_UPLOADS)
             changes.forget_changes_before(connection, now - gate.UNDO_FOR)  # while the jobs still say when they ended
             jobs_before = now - KEEP_JOBS

@@ -53,7 +53,19 @@ class OperationsProcess:
         self.heart.start()
         from lib.service.engine import Executor, JobQueue
         from lib.service.housekeeping import Housekeeping
-        from lib.service.operations import drift, exports, imports, index, inspections, reembedding, requeue, restore, snapshots, undo
+        from lib.service.operations import (
+            drift,
+            exports,
+            imports,
+            index,
+            inspections,
+            reembedding,
+            requeue,
+            restore,
+            sheet_exports,
+            snapshots,
+            undo,
+        )
         from lib.service.operations.runner import Runner
 
         runner = Runner(
@@ -64,6 +76,7 @@ class OperationsProcess:
                 Operation.PREVIEW: imports.preview_import,
                 Operation.IMPORT: imports.apply_import,
                 Operation.UNDO: undo.undo_import,
+                Operation.COMPARE: sheet_exports.compare_sheet,
                 Operation.EXPORT: exports.export_entries,
                 Operation.REFRESH: index.refresh_index,
                 Operation.REBUILD: index.rebuild_index,

@@ -98,6 +98,7 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.PREVIEW: "Preview",
     Operation.IMPORT: "Import",
     Operation.UNDO: "Undo of an import",
+    Operation.COMPARE: "Export preview",
     Operation.EXPORT: "Export",
     Operation.REFRESH: "Index refresh",
     Operation.REBUILD: "Index rebuild",

@@ -8,7 +8,7 @@ from typing import Any
 from lib.client.api import Client
 from lib.contract.audit import AuditPage
 from lib.contract.entries import EntryPage
-from lib.contract.exports import ExportFilter, ExportPage, ExportRequest, ExportScope
+from lib.contract.exports import ExportRequest
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
 from lib.contract.health import DriftPage, HealthReading
 from lib.contract.identity import IdentityReading
@@ -56,6 +56,7 @@ from lib.contract.states import (
     UndoOutcome,
     Verdict,
 )
+from tests.client.export_calls import EXPORT_CALLS
 from tests.client.looking_calls import LOOKING_CALLS
 from tests.client.queue_calls import QUEUE_CALLS
 from tests.client.settings_calls import SETTINGS_CALLS
@@ -81,7 +82,6 @@ PLAN = Plan(
     taken_at=NOW,
 )
 JOB = Job(job_id="j/1", operation=Operation.IMPORT, state=JobState.RUNNING, requested_by="ada", created_at=NOW)
-SCOPE = ExportScope(matching=2, total=3, key="id", text=["text"], fields=[], taken_at=NOW)
 UNDO = UndoReport(
     job_id="j/1",
     gate=Gate(allowed=True),
@@ -141,8 +141,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         PLAN,
     ),
     "tick_rows": (lambda c: c.tick_rows("p", TickRequest(ticked=False, positions=[1])), "PUT", "/api/plans/p/ticks", {}, PLAN),
-    "list_exports": (lambda c: c.list_exports(), "GET", "/api/exports", {}, ExportPage(items=[], taken_at=NOW)),
-    "get_export_scope": (lambda c: c.get_export_scope(ExportFilter(text="a")), "POST", "/api/exports/scope", {}, SCOPE),
+    **EXPORT_CALLS,
     "list_operations": (lambda c: c.list_operations(), "GET", "/api/operations", {}, OperationsReading(operations=[], taken_at=NOW)),
     "list_jobs": (
         lambda c: c.list_jobs(Operation.EXPORT, JobState.FAILED, 7, requested_by="bob & eve", since=NOW),

@@ -11,6 +11,7 @@ import pytest
 
 from lib.client.api import Client
 from lib.client.errors import Refused, Unexpected
+from lib.contract.export_plans import ExportPreviewRequest
 from lib.contract.exports import ExportRequest
 from lib.contract.imports import ImportRequest
 from lib.contract.model import Request
@@ -18,6 +19,7 @@ from lib.contract.operations import EmptyRequest, Gate, Reason, Started
 from lib.contract.states import Operation
 from tests.client.calls import CALLS, PREVIEW, STARTS
 from tests.client.conftest import TOKEN, Script
+from tests.client.export_calls import SHEET
 from tests.client.settings_calls import SETTING
 from tests.client.worker_calls import WORKER
 
@@ -148,8 +150,14 @@ def test_health_readiness_metrics_and_the_document(client: Client, script: Scrip
     assert client.get_openapi()["openapi"] == "3.1.0"
 
 
+def test_a_comparison_with_a_sheet_is_asked_for_and_answers_with_its_plan(client: Client, script: Script) -> None:
+    script.on("POST", "/api/operations/export/preview", 202, {"plan_id": "p1"})
+    assert client.preview_export(ExportPreviewRequest(target=SHEET)) == "p1"
+
+
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
+    tried |= {"preview_export"}
     tried |= {"delete_golden_question", "delete_note", "start_check", "download_bad_rows", "bad_rows_link"}
     tried |= {"download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}

@@ -72,6 +72,10 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "tick_rows": (tick, "tick_rows"),
     "start_import": (post("/api/operations/import", plan_id="{plan}"), "start_import"),
     "cancel_job": (post("/api/jobs/{queued}/cancel"), "cancel_job"),
+    "preview_export": (
+        post("/api/operations/export/preview", target={"kind": "google_sheet", "spreadsheet": "book-0123456789", "tab": "A"}),
+        "start_compare",
+    ),
     "start_export": (post("/api/operations/export"), "start_export"),
     "start_refresh": (post("/api/operations/refresh"), "start_refresh"),
     "start_rebuild": (post("/api/operations/rebuild"), "start_rebuild"),

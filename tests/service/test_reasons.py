@@ -35,8 +35,8 @@ class Case(NamedTuple):
     provoke: Callable[[Road], Provoked]
 
 
-def of_operation(operation: str) -> Callable[[Road], Provoked]:
-    return lambda road: (road.start(operation), road.gate(operation))
+def of_operation(operation: str, path: str = "", **body: Any) -> Callable[[Road], Provoked]:
+    return lambda road: (road.start(path or operation, **body), road.gate(operation))
 
 
 def while_running(operation: str, holder: Operation) -> Callable[[Road], Provoked]:
@@ -159,11 +159,13 @@ def act_while_requeuing(path: str) -> Callable[[Road], Provoked]:
     return provoke
 
 
+A_SHEET = {"kind": "google_sheet", "spreadsheet": "book-0123456789", "tab": "A"}
 MANY = sheet(*range(20))
 INVALID = csv_of(("k1", "advice 1", "ann"), ("", "no key", "ann"), ("new", "a new one", "ann"))
 
 
 ON_AN_EMPTY_SERVICE = [
+    Case("preview_export", Reason.TABLE_EMPTY, of_operation("compare", "export/preview", target=A_SHEET)),
     Case("start_export", Reason.TABLE_EMPTY, of_operation("export")),
     Case("start_rebuild", Reason.NOTHING_TO_DO, of_operation("rebuild")),
     Case("start_refresh", Reason.NOTHING_TO_DO, of_operation("refresh")),

@@ -14,7 +14,19 @@ from lib.contract.states import FailureCause, Operation, WorkerRole
 from lib.service.config import Config
 from lib.service.embedders import EmbeddingFailed
 from lib.service.heart import Heart
-from lib.service.operations import drift, exports, imports, index, inspections, reembedding, requeue, restore, snapshots, undo
+from lib.service.operations import (
+    drift,
+    exports,
+    imports,
+    index,
+    inspections,
+    reembedding,
+    requeue,
+    restore,
+    sheet_exports,
+    snapshots,
+    undo,
+)
 from lib.service.operations.runner import JobContext, Runner
 from lib.service.storage.database import Database
 from lib.service.storage.schema import jobs
@@ -26,6 +38,7 @@ OPERATIONS: dict[Operation, Callable[[JobContext], dict[str, Any]]] = {
     Operation.PREVIEW: imports.preview_import,
     Operation.IMPORT: imports.apply_import,
     Operation.UNDO: undo.undo_import,
+    Operation.COMPARE: sheet_exports.compare_sheet,
     Operation.EXPORT: exports.export_entries,
     Operation.REFRESH: index.refresh_index,
     Operation.REBUILD: index.rebuild_index,

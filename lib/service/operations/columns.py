@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from lib.contract.jobs import JobFailure
+from lib.service.operations.runner import OperationFailed
 from lib.service.storage import entries, plans
 
 
@@ -44,3 +46,12 @@ def name_columns(connection: Connection) -> TableColumns:
     while key in texts or key in fields:  # an earlier import used the key's name for another column
         key += " (key)"
     return TableColumns(key, list(texts), [name for name in fields if name not in texts])
+
+
+def choose_columns(connection: Connection, wanted: list[str] | None) -> TableColumns:
+    """The columns to write; a failure of the job when the table no longer has one that was asked for."""
+    columns = name_columns(connection)
+    if missing := columns.unknown(wanted or []):
+        detail = f"The table has no column called {', '.join(missing)} any more."
+        raise OperationFailed(JobFailure.COLUMNS_MISSING, detail, "Choose the columns again.")
+    return columns.only(wanted)

@@ -11,24 +11,27 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from lib.contract.exports import XLSX_MAX_CELL_CHARACTERS, ExportFormat, ExportRequest
+from lib.contract.exports import XLSX_MAX_CELL_CHARACTERS, ExportFormat, ExportRequest, FileTarget, SheetTarget
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
-from lib.service.operations.columns import TableColumns, name_columns
+from lib.service.operations.columns import TableColumns, choose_columns
 from lib.service.operations.comparison import restore_texts
 from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.operations.sheet_exports import write_sheet
 from lib.service.sheets.writers import DoesNotFit, SheetWriter, open_writer, work_dir
 from lib.service.storage import exports, scope
 from lib.service.storage.settings import get_setting
 
 
 def export_entries(context: JobContext) -> dict[str, Any]:
-    """Write the file; the job's result names it."""
-    return context.step("write_file", _write_file, context)
-
-
-def _write_file(context: JobContext) -> dict[str, Any]:
+    """Write the file, or carry out the plan for a sheet; the job's result says what came of it."""
     request = ExportRequest.model_validate(context.job.arguments)
+    if isinstance(request.target, SheetTarget):
+        return context.step("write_sheet", write_sheet, context, request)
+    return context.step("write_file", _write_file, context, request, request.target)
+
+
+def _write_file(context: JobContext, request: ExportRequest, target: FileTarget) -> dict[str, Any]:
     export_id = str(UUID(context.job.job_id).hex)  # one file per job: a repeated step makes it anew
     folder = context.config.exports_dir
     with context.write():  # as the attempt that owns the job: one that was overtaken must not take the file from the next
@@ -36,8 +39,8 @@ def _write_file(context: JobContext) -> dict[str, Any]:
     # Named by attempt: one that was fenced and wakes up must not write into the file of the next.
     building = folder / f"{export_id}.{context.attempt}.part"
     try:
-        rows = _write_rows(context, building, request)
-        return _publish(context, export_id, building, request.target.format, rows)
+        rows = _write_rows(context, building, request, target)
+        return _publish(context, export_id, building, target.format, rows)
     finally:
         building.unlink(missing_ok=True)
 
@@ -50,14 +53,14 @@ def _remove_left_overs(folder: Path, export_id: str) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _write_rows(context: JobContext, path: Path, request: ExportRequest) -> int:
+def _write_rows(context: JobContext, path: Path, request: ExportRequest, target: FileTarget) -> int:
     with context.database.read() as connection:
         total = scope.count_matching(connection, request.filter, longer_than=XLSX_MAX_CELL_CHARACTERS).entries
         if not total:
             raise OperationFailed(JobFailure.NOTHING_MATCHES, "No entry matches the filter.", "Change the filter, or export everything.")
         context.tell("reading the columns")
         columns = choose_columns(connection, request.columns)
-        with open_writer(path, request.target, columns.names) as writer:
+        with open_writer(path, target, columns.names) as writer:
             done = _write_entries(context, connection, writer, request, columns, total)
             context.tell("finishing the file", done, total)
     return done
@@ -77,15 +80,6 @@ def _write_entries(
         done += len(page)
         context.tell("writing", done, total)
     return done
-
-
-def choose_columns(connection: Connection, wanted: list[str] | None) -> TableColumns:
-    """The columns to write; a failure of the job when the table no longer has one that was asked for."""
-    columns = name_columns(connection)
-    if missing := columns.unknown(wanted or []):
-        detail = f"The table has no column called {', '.join(missing)} any more."
-        raise OperationFailed(JobFailure.COLUMNS_MISSING, detail, "Choose the columns again.")
-    return columns.only(wanted)
 
 
 def _does_not_fit(key: str, misfit: DoesNotFit) -> OperationFailed:

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import FileResponse, Response
 
 from lib.contract.errors import ErrorCode
+from lib.contract.export_plans import CellChange, ExportPlan
 from lib.contract.exports import ExportFilter, ExportFormat, ExportPage, ExportScope
 from lib.contract.model import utc_now
 from lib.service.errors import ServiceError
-from lib.service.routers.deps import ServicesDep, Viewer, problems
+from lib.service.routers.deps import Cursor, ServicesDep, Viewer, problems
 from lib.service.routers.downloads import download
 from lib.service.storage import exports as rows
 
@@ -36,6 +37,19 @@ _MEDIA_TYPES = {
 def get_export_scope(body: ExportFilter, _: Viewer, services: ServicesDep) -> ExportScope:
     """How many entries a filter matches, and which columns there are to write. Writes nothing."""
     return services.exports.read_scope(body)
+
+
+@router.get("/plans/{plan_id}", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.BAD_CURSOR))
+def get_export_plan(
+    plan_id: str,
+    _: Viewer,
+    services: ServicesDep,
+    change: CellChange | None = None,
+    limit: Annotated[int, Query(ge=0, le=200)] = 50,
+    cursor: Cursor = None,
+) -> ExportPlan:
+    """The plan of an export to a sheet with one page of its rows, filtered by what would happen to them."""
+    return services.exports.get_plan(plan_id, change=change, limit=limit, cursor=cursor)
 
 
 @router.get(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from lib.contract.errors import ErrorCode
+from lib.contract.export_plans import ExportPreviewRequest
 from lib.contract.exports import ExportRequest
 from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
@@ -17,6 +18,7 @@ from lib.contract.queue import RequeueRequest
 from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.states import Operation, UndoOutcome
 from lib.service import jobs, plans, reembedding, undo
+from lib.service.exports import check_target
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start
 from lib.service.routers.deps import Admin, Cursor, IdempotencyKey, Limit, Operator, RequestId, ServicesDep, Viewer, problems
@@ -122,12 +124,24 @@ def start_undo(
     return _point(response, started)
 
 
-@router.post("/export", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
+@router.post("/export/preview", status_code=202, responses=_REFUSALS)
+def preview_export(
+    body: ExportPreviewRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId
+) -> PlanStarted:
+    """Compare the table with a Google sheet: what an export would write, cell by cell. Writes nothing there."""
+    plan_id = services.exports.preview_export(services.queue, body, actor=who.actor, request_id=request_id)
+    response.headers["Location"] = f"/api/exports/plans/{plan_id}"
+    response.headers["Retry-After"] = "1"
+    return PlanStarted(plan_id=plan_id)
+
+
+@router.post("/export", status_code=202, response_model_exclude_none=True, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND))
 def start_export(
     body: ExportRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
 ) -> Started:
     """Write entries to a target."""
-    services.exports.check_columns(body)
+    services.exports.check_columns(body.columns)
+    check_target(services.database, body)
     return _start(services, response, how.start(Operation.EXPORT, body.model_dump(mode="json"), who, request_id))
 
 

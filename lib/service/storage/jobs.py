@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lib.contract.jobs import Job, LogLine, Progress
 from lib.contract.states import JobState, Operation
 from lib.service.storage import schema
+from lib.service.storage.export_plans import fail_unfinished_export_plan
 from lib.service.storage.plans import fail_unfinished_plan
 from lib.service.storage.schema import jobs, locks
 
@@ -131,7 +132,9 @@ def end_job(
         connection.execute(sa.delete(locks).where(locks.c.job_id == job_id))
         connection.execute(sa.delete(schema.holds).where(schema.holds.c.job_id == job_id))
         # A preview that ends without a plan must not leave one that is being made for ever.
-        fail_unfinished_plan(connection, job_id, error=error or {"code": state, "detail": f"The preview is {state}.", "action": _AGAIN})
+        why = error or {"code": state, "detail": f"The preview is {state}.", "action": _AGAIN}
+        fail_unfinished_plan(connection, job_id, error=why)
+        fail_unfinished_export_plan(connection, job_id, error=why)
     return bool(ended)
 
 

@@ -15,12 +15,14 @@ from lib.service.storage.columns import BigId, Instant, Json, metadata
 from lib.service.storage.fleet import crews, paces, shift_log, worker_samples
 from lib.service.storage.looks import moments, visits
 from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models
+from lib.service.storage.sheets import agreements, export_plan_rows, export_plans
 from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
 
 __all__ = [
     "BigId",
     "Instant",
     "Json",
+    "agreements",
     "audit",
     "checks",
     "counters",
@@ -29,6 +31,8 @@ __all__ = [
     "drift_rows",
     "embeddings",
     "entries",
+    "export_plan_rows",
+    "export_plans",
     "exports",
     "golden_questions",
     "golden_runs",

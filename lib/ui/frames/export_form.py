@@ -61,7 +61,7 @@ def show_export_form() -> None:
         with right:
             st.html(tiles(_count(scope, columns)))
             _warn_of_length(target, scope)
-        _show_start(ExportRequest(target=target, filter=wanted, columns=columns), scope)
+        _show_start(target, ExportRequest(target=target, filter=wanted, columns=columns), scope)
 
 
 def _choose_target() -> FileTarget:
@@ -153,7 +153,7 @@ def _warn_of_length(target: FileTarget, scope: ExportScope | None) -> None:
 
 
 @st.fragment(key="export_start")
-def _show_start(request: ExportRequest, scope: ExportScope | None) -> None:
+def _show_start(target: FileTarget, request: ExportRequest, scope: ExportScope | None) -> None:
     with live_block("export_start"):
         jobs = latest_jobs()
         running = [job for job in jobs.active if job.operation is Operation.EXPORT] if jobs else []
@@ -163,7 +163,7 @@ def _show_start(request: ExportRequest, scope: ExportScope | None) -> None:
         if gate.allowed and scope is not None and not scope.matching:
             gate = Gate(allowed=False, reason_text="No entry matches: there is nothing to write.")
         when_free = WhenFree(Operation.EXPORT, request)
-        label = f"Export to {FORMAT_WORDS[request.target.format][0]}"
+        label = f"Export to {FORMAT_WORDS[target.format][0]}"
         if gated_button(label, gate, key="start_export", icon_name="download", primary=True, when_free=when_free):
             job_id = attempt(
                 lambda: get_client().start_export(request, start_key(f"export-{request!r}")), failing="The export was not started"

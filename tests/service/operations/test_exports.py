@@ -223,7 +223,7 @@ def test_an_overtaken_attempt_that_wakes_up_leaves_the_file_of_the_next_alone(
         for page in real(*arguments):
             assert [path.name for path in config.exports_dir.iterdir()] == [f"{job_id}.2.part"], "what was left over is gone"
             with pytest.raises(Fenced):
-                exports._write_file(asleep)
+                exports.export_entries(asleep)
             yield page
 
     monkeypatch.setattr(scope, "stream_matching", wake_it_up)
