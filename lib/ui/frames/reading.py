@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from html import escape
 from typing import cast, get_args
@@ -15,12 +16,12 @@ from lib.ui.format import format_delimiter
 from lib.ui.frames.mapping import show_choices, show_sample_rows
 from lib.ui.live import last_known
 from lib.ui.marks import Tone
-from lib.ui.notices import describe_error, show_trouble
+from lib.ui.notices import Trouble, describe_error, show_trouble
 from lib.ui.session import Params, get_client, get_param
 from lib.ui.starts import SAMPLE_UPLOAD, upload_sample
 from lib.ui.widgets import show_finding, show_heading, show_unknown
 
-_MOST_HEADER_ROW = 1000
+_MOST_HEADER_ROW, _MOST_TAB_CHARACTERS = 1000, 200
 
 
 def show_file() -> None:
@@ -28,6 +29,10 @@ def show_file() -> None:
     upload_id = get_param(Params.UPLOAD) or ""
     if upload_id == SAMPLE_UPLOAD:
         upload_sample()
+    if not re.fullmatch("[0-9a-f]{32}", upload_id):
+        what, action = "The columns of this file cannot be shown", "Upload the file again, or ask for the link anew."
+        show_trouble(Trouble(what, "The link names no uploaded file.", action))
+        return
     said = _source_of_url(upload_id)
     try:
         columns = last_known(f"columns_{said}", partial(_get_columns, said))
@@ -63,7 +68,7 @@ def _source_of_url(upload_id: str) -> FileSource:
     encoding, delimiter, row = get_param(Params.ENCODING), get_param(Params.DELIMITER), get_param(Params.HEADER)
     return FileSource(
         upload_id=upload_id,
-        sheet=get_param(Params.SHEET),
+        sheet=(get_param(Params.SHEET) or "")[:_MOST_TAB_CHARACTERS] or None,
         encoding=cast("Encoding", encoding) if encoding in get_args(Encoding) else None,
         delimiter=cast("Delimiter", delimiter) if delimiter in get_args(Delimiter) else None,
         header_row=int(row) if row and row.isdecimal() and 1 <= int(row) <= _MOST_HEADER_ROW else None,
