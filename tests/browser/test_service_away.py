@@ -132,7 +132,7 @@ def test_a_service_that_is_down_and_comes_back_brings_the_page_back_with_it(visi
     pair.service.kill9("group")
     expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible(timeout=NOTICING)
     expect(visitor.button("Pause all")).to_be_disabled()
-    expect(visitor.page.get_by_text("embedding-1")).to_be_visible()
+    expect(visitor.page.get_by_text("embedding-1").first).to_be_visible()
     visitor.shot("1-down")
     pair.service.start()
     expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_have_count(0, timeout=NOTICING)
