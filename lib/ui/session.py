@@ -31,6 +31,7 @@ class Keys:
     MOMENT: Final = "moment"  #: the view whose figures were kept last, and the id of that moment
     STRANGE: Final = "strange"  #: what of a link was not understood, and on which page
     SHORTCUTS: Final = "shortcuts"  #: whether single keys mean something
+    REFUSED: Final = "refused"  #: the plan the service refused to apply last, when, and its gate
     NOTICE: Final = "notice"  #: the result of the last action
     STARTS: Final = "starts"  #: idempotency keys of starts, by operation
     UPLOADS: Final = "uploads"  #: uploads begun in this session, by file

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.browser.visitor import Visitor
 from tests.browser.walk import load_sample
@@ -20,6 +20,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = ROOT / "test-output" / "browser"
 
 Visit = Callable[..., Visitor]
+
+# A machine that runs other things too is slow, not wrong.
+expect.set_options(timeout=15_000)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -88,7 +88,7 @@ def test_the_same_sheet_again_says_that_there_is_nothing_to_do(visit: Visit, con
 def meet_the_empty_console(visitor: Visitor) -> None:
     expect(visitor.heading("First steps")).to_be_visible()
     steps = visitor.page.locator(".st-key-first_steps")
-    expect(steps.get_by_text("to do")).to_have_count(3)
+    expect(steps.get_by_text("to do")).to_have_count(4)
     expect(visitor.page.get_by_text("nothing imported yet").first).to_be_visible()
     visitor.shot("01-empty-home")
 

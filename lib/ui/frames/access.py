@@ -17,8 +17,8 @@ from lib.ui.format import UNKNOWN, format_duration, plural
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, latest_settings, live_block
 from lib.ui.marks import Column, Mark, Tone, badge, icon, moment, table
-from lib.ui.notices import attempt, notify
-from lib.ui.session import get_client, now, zone
+from lib.ui.notices import Notice, Trouble, attempt, notify
+from lib.ui.session import Keys, get_client, now, zone
 from lib.ui.widgets import show_heading, show_unknown
 
 TITLES = {CredentialKind.GOOGLE: "Google service account", CredentialKind.EMBEDDINGS: "Embedding service"}
@@ -135,7 +135,12 @@ def _show_check_button(request: CheckRequest) -> None:
         if tried is not None:
             failed = sum(check.state is CheckState.FAILED for check in tried.checks)
             passed = sum(check.state is CheckState.PASSED for check in tried.checks)
-            notify(f"{plural(passed, 'check')} passed, {failed} failed")
+            said = f"{plural(passed, 'check')} passed, {failed} failed"
+            if failed:
+                trouble = Trouble(said, "The table below says what is wrong.", "Do what stands beside it, then check again.")
+                st.session_state[Keys.NOTICE] = Notice(trouble=trouble)
+            else:
+                notify(said)
         st.rerun()
 
 

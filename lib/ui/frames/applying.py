@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from html import escape
 
@@ -15,6 +16,7 @@ from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import InvalidPolicy, JobState, Operation, PlanState
 from lib.ui.dialogs import Question, ask
+from lib.ui.eta import describe_searchable
 from lib.ui.format import format_count, format_ratio, plural
 from lib.ui.frames.job_detail import show_job_error
 from lib.ui.frames.undo import show_undo, show_undone
@@ -25,7 +27,7 @@ from lib.ui.notices import Notice, attempt, describe_error, show_trouble, start_
 from lib.ui.pages import PAGES
 from lib.ui.plans import count_effects, count_unticked, remaining
 from lib.ui.results import IMPORT_COUNTS, count_of, duration_of, summarize
-from lib.ui.session import Params, get_client, get_param, go_to, now, zone
+from lib.ui.session import Keys, Params, get_client, get_hub, get_param, go_to, now, zone
 from lib.ui.starts import show_preview_again
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_unknown
 
@@ -33,6 +35,11 @@ POLICY_WORDS = {
     InvalidPolicy.SKIP: "Skip the invalid rows and apply the others",
     InvalidPolicy.ALL_OR_NOTHING: "All or nothing: refuse while any row is invalid",
 }
+
+
+#: What somebody else did meanwhile may stand in the way, and the feed tells of it within this time.
+_OF_OTHERS = {Reason.OPERATION_RUNNING, Reason.PLAN_APPLIED, Reason.PLAN_STALE}
+NEWS_WITHIN = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,8 @@ def _start(request: ImportRequest) -> None:
     job_id = attempt(lambda: get_client().start_import(request, start_key(f"import-{request.plan_id}")), failing="The plan was not applied")
     if job_id is not None:
         go_to(job=job_id)
+    elif (notice := st.session_state.get(Keys.NOTICE)) and notice.trouble and notice.trouble.gate:
+        st.session_state[Keys.REFUSED] = (request.plan_id, now(), notice.trouble.gate)
     st.rerun()
 
 
@@ -155,7 +164,17 @@ def _decide(plan: Plan, choices: Choices) -> Gate:
     if choices.policy is InvalidPolicy.ALL_OR_NOTHING and plan.counts.invalid:
         words = f"{plural(plan.counts.invalid, 'row is', 'rows are')} invalid: mend the sheet, or skip them."
         return Gate(allowed=False, reason_code=Reason.PLAN_HAS_INVALID_ROWS, reason_text=words)
-    return Gate(allowed=True)
+    return _just_refused(plan) or Gate(allowed=True)
+
+
+def _just_refused(plan: Plan) -> Gate | None:
+    """The service's last refusal counts until the feed must have told of its cause; with refresh off nothing else would say it."""
+    plan_id, refused_at, gate = st.session_state.get(Keys.REFUSED, ("", now(), None))
+    news_at = get_hub().as_of(Topic.JOBS)
+    if plan_id != plan.plan_id or gate.reason_code not in _OF_OTHERS or (news_at and news_at > refused_at + NEWS_WITHIN):
+        return None
+    refusal: Gate = gate
+    return refusal
 
 
 def _plan_gate(plan: Plan) -> Gate:
@@ -229,6 +248,7 @@ def _show_follow_up() -> None:
         return
     if queue.backlog:
         st.progress(min(1.0, queue.embedded / max(1, queue.entries)), text=f"Embedding: {format_count(queue.backlog)} rows to go")
+        st.html(f'<span class="sy-note">{describe_searchable(queue)}</span>')
     elif index.unindexed:
         show_finding(Tone.BUSY, f"All rows are embedded; {plural(index.unindexed, 'change')} on the way into the index.", symbol="sync")
     else:
