@@ -72,7 +72,7 @@ class Exports:
         """Start comparing the table with a sheet; the plan's id."""
         self.check_columns(request.columns)
         try:
-            parse_spreadsheet(request.target.spreadsheet)
+            spreadsheet_id = parse_spreadsheet(request.target.spreadsheet)
         except UnreadableSheet as wrong:
             fields = [FieldError(pointer="/body/target/spreadsheet", detail=wrong.detail)]
             raise ServiceError(ErrorCode.INVALID, wrong.detail, action=wrong.action, errors=fields) from wrong
@@ -84,7 +84,7 @@ class Exports:
             times = {"created_at": now, "expires_at": now + timedelta(hours=hours)}
             rows.insert_export_plan(connection, plan_id=plan_id, job_id=job_id, requested_by=actor, **given, **times)
 
-        arguments = {"plan_id": plan_id, "target": request.target.model_dump()}
+        arguments = {"plan_id": plan_id, "target": request.target.model_dump(), "spreadsheet_id": spreadsheet_id}
         start_job(
             self._database,
             queue,

@@ -130,7 +130,7 @@ def _decide_this(connection: Connection, operation: Operation, arguments: Mappin
     if operation is Operation.REPAIR:
         return index_gate.decide_repair(latest_check(connection), str(arguments["check_id"]))
     if spreadsheet_id := arguments.get("spreadsheet_id"):
-        return decide_sheet(connection, str(spreadsheet_id), writing=operation is Operation.EXPORT)
+        return decide_sheet(connection, str(spreadsheet_id), writing=operation is Operation.COMPARE)
     return OPEN
 
 

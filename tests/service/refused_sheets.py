@@ -15,6 +15,8 @@ from lib.service.storage import checks, credentials
 from tests.service.refused_restores import Provoked
 from tests.service.road import MAPPING, Road
 
+Ask = Callable[[Road], httpx2.Response]
+
 
 def preview_sheet(road: Road, spreadsheet_id: str = "book-0123456789") -> httpx2.Response:
     source = {"kind": "google_sheet", "spreadsheet": spreadsheet_id, "tab": "Data"}
@@ -25,7 +27,12 @@ def preview_without_key(road: Road) -> Provoked:
     return preview_sheet(road), None
 
 
-def with_failed_check(name: CheckName, spreadsheet_id: str = "") -> Callable[[Road], Provoked]:
+def compare_sheet(road: Road, spreadsheet_id: str = "book-0123456789") -> httpx2.Response:
+    target = {"kind": "google_sheet", "spreadsheet": spreadsheet_id, "tab": "Data"}
+    return road.api.post("/api/operations/export/preview", json={"target": target})
+
+
+def with_failed_check(name: CheckName, spreadsheet_id: str = "", ask: Ask = preview_sheet) -> Callable[[Road], Provoked]:
     """As if a key were stored, and this had come of trying it."""
 
     def provoke(road: Road) -> Provoked:
@@ -42,7 +49,7 @@ def with_failed_check(name: CheckName, spreadsheet_id: str = "") -> Callable[[Ro
         with road.works.database.write() as connection:
             credentials.put_credentials(connection, stored)
             checks.put_checks(connection, [failed])
-        answer = preview_sheet(road)
+        answer = ask(road)
         with road.works.database.write() as connection:
             checks.put_checks(connection, [failed.model_copy(update={"state": CheckState.PASSED})])
         return answer, None
@@ -54,4 +61,9 @@ REFUSED_SHEETS: dict[Reason, Callable[[Road], Provoked]] = {
     Reason.CREDENTIALS_MISSING: preview_without_key,
     Reason.CREDENTIALS_REJECTED: with_failed_check(CheckName.KEY_ACCEPTED),
     Reason.SHEET_UNREACHABLE: with_failed_check(CheckName.SHEET_REACHABLE, "book-0123456789"),
+}
+#: The same of an export, which must also be allowed to write.
+REFUSED_TARGETS: dict[Reason, Callable[[Road], Provoked]] = {
+    Reason.CREDENTIALS_REJECTED: with_failed_check(CheckName.KEY_ACCEPTED, ask=compare_sheet),
+    Reason.SHEET_UNREACHABLE: with_failed_check(CheckName.MAY_WRITE, "book-0123456789", compare_sheet),
 }

@@ -20,7 +20,7 @@ from lib.contract.states import Operation
 from lib.service.storage import schema
 from tests.service.refusals import Provoked, check_twice, repair_of, running, start_check
 from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
-from tests.service.refused_sheets import REFUSED_SHEETS
+from tests.service.refused_sheets import REFUSED_SHEETS, REFUSED_TARGETS
 from tests.service.road import Road, csv_of, sheet
 from tests.service.wishing import scale_from_what_was_seen, wish_all_for_what_was_seen, wish_for_what_was_seen, wish_twice
 
@@ -214,6 +214,7 @@ WITH_A_TABLE = [
     Case("start_undo", Reason.NOT_UNDOABLE, undo_cancelled),
     Case("cancel_job", Reason.JOB_ENDED, cancel_ended),
     Case("cancel_intention", Reason.JOB_ENDED, cancel_started_intention),
+    *(Case("preview_export", reason, provoke) for reason, provoke in REFUSED_TARGETS.items()),
     Case("delete_snapshot", Reason.NAME_NOT_TYPED, delete_without_name),
     Case("put_setting", Reason.NEEDS_REEMBEDDING, change_the_model),
     Case("create_golden_question", Reason.ALREADY_SO, ask_twice("create")),
