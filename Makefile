@@ -17,11 +17,15 @@ POSTGRES := $(firstword $(shell command -v initdb 2>/dev/null) $(wildcard /usr/l
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
 
-# Quick tests first, then the browser, then the tests that kill processes. Benchmarks are not tests.
+# Quick tests first, then those of the service with its databases and processes, then the browser, then the tests that kill processes.
+# Benchmarks are not tests.
 SLOW_TESTS := $(wildcard tests/browser tests/faults)
-UNIT_TESTS := $(wildcard tests/test_*.py) $(filter-out tests/browser tests/faults tests/bench tests/pictures,$(patsubst %/,%,$(wildcard tests/*/)))
+SERVICE_TESTS := $(wildcard tests/service tests/emulator)
+NO_UNIT_TESTS := $(SLOW_TESTS) $(SERVICE_TESTS) tests/bench tests/pictures
+UNIT_TESTS := $(wildcard tests/test_*.py) $(filter-out $(NO_UNIT_TESTS),$(patsubst %/,%,$(wildcard tests/*/)))
 # On two cores this halves the wait; the slow ones measure time and run one after the other.
-PYTEST_UNIT = $(BIN)/python -m pytest -n 2 --dist loadfile $(UNIT_TESTS)
+PYTEST = $(BIN)/python -m pytest
+PYTEST_BOTH_CORES = $(PYTEST) -n 2 --dist loadfile
 TYPED := $(wildcard Home.py pages/*.py) lib
 
 help:  ## this list
@@ -31,11 +35,12 @@ run: .venv/installed  ## set up if need be, then serve the console and its API o
 	$(BIN)/streamlit run Home.py
 
 test: .venv/installed-for-tests $(CHROMIUM) $(POSTGRES) check  ## set up if need be, then every check and every test, browser included
-	$(PYTEST_UNIT)
-	$(BIN)/python -m pytest $(SLOW_TESTS)
+	$(PYTEST_BOTH_CORES) $(UNIT_TESTS)
+	$(PYTEST_BOTH_CORES) $(SERVICE_TESTS)
+	$(PYTEST) $(SLOW_TESTS)
 
-test-unit: .venv/installed-for-tests  ## only the tests that need neither a browser nor a kill
-	$(PYTEST_UNIT)
+test-unit: .venv/installed-for-tests  ## only the tests that need neither the service's databases and processes nor a browser
+	$(PYTEST_BOTH_CORES) $(UNIT_TESTS)
 
 faults: .venv/installed-for-tests  ## the long campaigns: 200 kills, 200 broken sheet exports, 1,000 cuts of the live feed
 	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/faults/test_feed_storm.py

@@ -17,6 +17,9 @@ from tests.service.road import MAPPING, Road
 
 Ask = Callable[[Road], httpx2.Response]
 
+#: What is known of a key that was stored.
+STORED_KEY = CredentialsReading(kind=CredentialKind.GOOGLE, origin="uploaded", changed_at=utc_now(), changed_by="ann")
+
 
 def preview_sheet(road: Road, spreadsheet_id: str = "book-0123456789") -> httpx2.Response:
     source = {"kind": "google_sheet", "spreadsheet": spreadsheet_id, "tab": "Data"}
@@ -36,7 +39,6 @@ def with_failed_check(name: CheckName, spreadsheet_id: str = "", ask: Ask = prev
     """As if a key were stored, and this had come of trying it."""
 
     def provoke(road: Road) -> Provoked:
-        stored = CredentialsReading(kind=CredentialKind.GOOGLE, origin="uploaded", changed_at=utc_now(), changed_by="ann")
         failed = Check(
             name=name,
             state=CheckState.FAILED,
@@ -47,7 +49,7 @@ def with_failed_check(name: CheckName, spreadsheet_id: str = "", ask: Ask = prev
             checked_at=utc_now(),
         )
         with road.works.database.write() as connection:
-            credentials.put_credentials(connection, stored)
+            credentials.put_credentials(connection, STORED_KEY)
             checks.put_checks(connection, [failed])
         answer = ask(road)
         with road.works.database.write() as connection:

@@ -21,10 +21,12 @@ from lib.service.security import _local_user
 from lib.service.sheets.cells import rearm
 from lib.service.storage import schema
 from lib.service.storage.audit import list_actions, record_action
+from lib.service.storage.credentials import put_credentials
 from lib.service.storage.crews import put_crew
 from lib.service.storage.database import Database
 from tests.conftest import TOKEN
 from tests.service.probes import committed, ids_of, rows_of
+from tests.service.refused_sheets import STORED_KEY
 from tests.service.road import Road, sheet
 from tests.service.traces import mutating
 
@@ -130,6 +132,9 @@ def make_ready(road: Road, route: str) -> None:
         road.works.perform_all()
     if route in {"tick_rows", "start_import"}:
         road.preview(sheet(1, text="new {}"))
+    if route == "preview_export":
+        with road.works.database.write() as connection:
+            put_credentials(connection, STORED_KEY)
     if route == "start_repair":
         with road.works.database.write() as connection:
             connection.execute(sa.delete(schema.embeddings))

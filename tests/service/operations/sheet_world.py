@@ -6,13 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lib.contract.credentials import CredentialsReading
-from lib.contract.model import utc_now
 from lib.contract.states import CredentialKind
 from lib.service.sheets.google import GoogleSheets, Patience
 from lib.service.storage.credentials import put_credentials
 from tests.emulator.server import Emulator
 from tests.emulator.workbook import Cell, Formula, Tab
+from tests.service.refused_sheets import STORED_KEY
 from tests.service.road import Road, csv_of
 
 BOOK = "book-0123456789"
@@ -34,9 +33,8 @@ class SheetWorld:
         self.before_call: Callable[[int], None] = lambda _: None
         road.works.config.credentials_dir.mkdir(exist_ok=True)
         (road.works.config.credentials_dir / CredentialKind.GOOGLE).write_text(json.dumps(emulator.add_account()))
-        stored = CredentialsReading(kind=CredentialKind.GOOGLE, origin="uploaded", changed_at=utc_now(), changed_by="ann")
         with road.works.database.write() as connection:
-            put_credentials(connection, stored)
+            put_credentials(connection, STORED_KEY)
         monkeypatch.setattr("lib.service.operations.sheet_exports.connect_sheets", self._connect)
         real = GoogleSheets._call
 
