@@ -74,7 +74,8 @@ def test_a_signal_ends_the_idle_console_and_all_it_started(open_console: Open, n
 
 
 def test_sigterm_ends_a_busy_console_and_nothing_is_lost(open_console: Open) -> None:
-    console, sheet = open_console(pages=True).start(), Sheet(rows=12_000)
+    console, sheet = open_console(pages=True).start(), Sheet(rows=40_000)
+    console.client.put_setting("embedding.batch_size", 256)  # so that it takes some seconds
     plan_id = start_preview(console, sheet)
     wait_plan(console, plan_id)
     with open_listeners(console, 5), open_tab(console):
