@@ -96,6 +96,7 @@ SERVICE_ORDER = [
     "cursors",
     "logs",
     "data_lock",
+    "secret_files",
     "config",
     "errors",
 ]

@@ -19,6 +19,7 @@ from lib.contract.states import CheckName, CheckState, CredentialKind
 from lib.service import checks
 from lib.service.config import Config
 from lib.service.errors import ServiceError
+from lib.service.secret_files import read_secret
 from lib.service.sheets.google import TIMEOUT, GoogleSheets, Patience, Wait, sleep
 from lib.service.sheets.google_errors import SheetsFailed
 from lib.service.storage import checks as check_rows
@@ -30,14 +31,6 @@ from lib.service.storage.settings import get_setting
 #: A secret on its way in whose process died is removed after this long.
 CANDIDATE_SECONDS = 3600.0
 _CANDIDATE = ".candidate-"
-
-
-def read_secret(config: Config, kind: CredentialKind) -> str | None:
-    """The secret of this kind; None when there is none that can be read."""
-    try:
-        return (config.credentials_dir / kind).read_text("utf-8").strip() or None
-    except (OSError, UnicodeError):
-        return None
 
 
 def open_sheets(

@@ -12,8 +12,8 @@ import pytest
 
 from lib.contract.states import CheckName, CredentialKind
 from lib.service.config import Config
-from lib.service.credentials import read_secret
 from lib.service.logs import configure_logs
+from lib.service.secret_files import read_secret
 from tests.emulator.keys import make_account
 from tests.emulator.server import Emulator, Fault
 from tests.service.road import Road

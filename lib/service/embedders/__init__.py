@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
 from lib.contract.states import CredentialKind
 from lib.service.config import Config
-from lib.service.credentials import read_secret
 from lib.service.embedders.protocol import Embedder, EmbedderUnusable, EmbeddingFailed
+from lib.service.secret_files import read_secret
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_values
 
