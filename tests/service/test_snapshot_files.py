@@ -14,24 +14,13 @@ import pytest
 from lib.service.config import Config
 from lib.service.index.manifest import INDEX_FILE
 from tests.service.road import Road, sheet
+from tests.service.snapshots import snapshots, take
 
 
 @pytest.fixture
 def filled(road: Road) -> Road:
     road.fill(sheet(*range(20)))
     return road
-
-
-def take(road: Road, **body: Any) -> dict[str, Any]:
-    """Take one; what the list says of it."""
-    job = road.run("snapshot", **body)
-    assert job["state"] == "succeeded", job["error"]
-    return next(each for each in snapshots(road) if each["snapshot_id"] == job["result"]["snapshot_id"])
-
-
-def snapshots(road: Road, *, automatic: bool | None = None) -> list[dict[str, Any]]:
-    items = road.get("/api/snapshots")["items"]
-    return [item for item in items if automatic is None or item["automatic"] is automatic]
 
 
 def fetch(road: Road, snapshot_id: str, **headers: str) -> Any:

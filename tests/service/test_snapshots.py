@@ -25,24 +25,13 @@ from lib.service.storage.database import Database
 from lib.service.storage.entries import hash_table
 from tests.service.probes import hash_files, rows_of
 from tests.service.road import Road, sheet
+from tests.service.snapshots import snapshots, take
 
 
 @pytest.fixture
 def filled(road: Road) -> Road:
     road.fill(sheet(*range(20)))
     return road
-
-
-def take(road: Road, **body: Any) -> dict[str, Any]:
-    """Take one; what the list says of it."""
-    job = road.run("snapshot", **body)
-    assert job["state"] == "succeeded", job["error"]
-    return next(each for each in snapshots(road) if each["snapshot_id"] == job["result"]["snapshot_id"])
-
-
-def snapshots(road: Road, *, automatic: bool | None = None) -> list[dict[str, Any]]:
-    items = road.get("/api/snapshots")["items"]
-    return [item for item in items if automatic is None or item["automatic"] is automatic]
 
 
 def delete(road: Road, snapshot_id: str, typed_name: str = "") -> Any:
