@@ -40,7 +40,7 @@ def test_a_double_click_on_apply_then_a_reload_and_the_way_back_start_one_import
     visitor.reload("Import")
     expect(visitor.heading("What came of it")).to_be_visible()
     visitor.page.go_back()
-    expect(visitor.page.get_by_text("This plan was applied")).to_be_visible()
+    expect(visitor.said("This plan was applied")).to_be_visible()
     visitor.shot("2-the-way-back")
     assert len(jobs_of(filled_console, Operation.IMPORT)) == len(before) + 1
     assert visitor.complaints == []

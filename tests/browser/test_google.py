@@ -60,7 +60,7 @@ def store_the_key(visitor: Visitor, file: Path, email: str) -> None:
     visitor.page.locator(".st-key-store_google").get_by_role("button").click()
     visitor.dialog().locator("input[type=file]").set_input_files(file)
     visitor.dialog().get_by_role("button", name="Check and store").click()
-    expect(visitor.page.get_by_text(f"Stored: {email}").first).to_be_visible()
+    expect(visitor.said(f"Stored: {email}")).to_be_visible()
     expect(visitor.page.locator(".st-key-credentials_google")).to_contain_text(email)
     expect(visitor.page.get_by_text("Not tried yet.")).to_have_count(0)
     visitor.shot("1-stored", full=True)
@@ -71,8 +71,8 @@ def check_a_sheet_that_is_not_shared(visitor: Visitor, email: str) -> None:
     visitor.page.get_by_label("Tab", exact=True).fill("Data")
     visitor.page.get_by_label("Tab", exact=True).press("Enter")
     visitor.page.locator(".st-key-check_now").get_by_role("button").click()
-    expect(visitor.page.get_by_text(f"add {email} as Viewer").first).to_be_visible()
-    expect(visitor.page.get_by_text("Share the sheet with this e-mail")).to_be_visible()
+    expect(visitor.said(f"add {email} as Viewer")).to_be_visible()
+    expect(visitor.said("Share the sheet with this e-mail")).to_be_visible()
     visitor.shot("2-not-shared", full=True)
 
 
@@ -104,4 +104,4 @@ def import_it(visitor: Visitor, entries: int) -> None:
     expect(visitor.tile("New")).to_have_text(str(entries), timeout=WORK)
     visitor.shot("6-plan")
     visitor.button(f"Apply: {entries} entries").click()
-    expect(visitor.page.get_by_text(f"Everything is searchable: {entries} entries")).to_be_visible(timeout=WORK)
+    expect(visitor.said(f"Everything is searchable: {entries} entries")).to_be_visible(timeout=WORK)

@@ -40,7 +40,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 @pytest.mark.feature("I7")
 def test_a_text_file_is_put_right_and_a_workbook_imported_but_for_the_rows_left_out(visit: Visit, console: Console, tmp_path: Path) -> None:
     visitor = visit(console).open("Import")
-    expect(visitor.page.get_by_text("CSV, Excel workbook (.xlsx) or Parquet")).to_be_visible()
+    expect(visitor.said("CSV, Excel workbook (.xlsx) or Parquet")).to_be_visible()
     text_file, book = tmp_path / "stock.csv", tmp_path / "stock.xlsx"
     text_file.write_bytes(STOCK.encode("cp1252"))
     book.write_bytes(workbook(TABS))
@@ -67,7 +67,7 @@ def test_a_text_file_is_put_right_and_a_workbook_imported_but_for_the_rows_left_
 
 def see_how_it_was_read(visitor: Visitor) -> None:
     """The accents are right only because they were looked at; the title above the table is not the header."""
-    expect(visitor.page.get_by_text("This file is not UTF-8.")).to_be_visible()
+    expect(visitor.said("This file is not UTF-8.")).to_be_visible()
     expect(visitor.heading("The sheet as it was read")).to_contain_text("semicolon-separated, header in row 2, 3 columns")
     visitor.page.get_by_role("combobox", name="Encoding").click()
     visitor.page.get_by_role("option", name="Windows-1250 (Central Europe)").click()
@@ -80,7 +80,7 @@ def see_how_it_was_read(visitor: Visitor) -> None:
 
 def see_the_bad_rows(visitor: Visitor) -> None:
     expect(visitor.tile("Invalid")).to_have_text("2")
-    expect(visitor.page.get_by_text("2 rows break a rule").first).to_be_visible()
+    expect(visitor.said("2 rows break a rule")).to_be_visible()
     visitor.shot("2-bad-rows", full=True)
     file = visitor.download(visitor.page.get_by_role("link", name="Download the bad rows (CSV)"))
     lines = list(csv.reader(io.StringIO(Path(file.path()).read_text("utf-8"))))
@@ -88,7 +88,7 @@ def see_the_bad_rows(visitor: Visitor) -> None:
 
 
 def choose_the_tab(visitor: Visitor) -> None:
-    expect(visitor.page.get_by_text("Choose the tab to read.")).to_be_visible()
+    expect(visitor.said("Choose the tab to read.")).to_be_visible()
     visitor.page.get_by_role("combobox", name="Tab").click()
     visitor.page.get_by_role("option", name="Stock").click()
     expect(visitor.heading("The sheet as it was read")).to_contain_text("Excel workbook, tab Stock, 3 columns")
@@ -99,7 +99,7 @@ def leave_one_row_out(visitor: Visitor) -> None:
     expect(visitor.tile("New")).to_have_text("2")
     visitor.page.get_by_role("combobox", name="Leave out").click()
     visitor.page.get_by_role("option", name="row 5 · 008").click()
-    expect(visitor.page.get_by_text("1 row left out of the plan")).to_be_visible()
+    expect(visitor.said("1 row left out of the plan")).to_be_visible()
     rows = visitor.page.get_by_role("table", name="Rows of the plan").locator("tbody tr")
     expect(rows.filter(has_text="008")).to_contain_text("left out")
     visitor.page.keyboard.press("Escape")

@@ -125,7 +125,7 @@ def test_a_pause_of_all_is_told_with_who_and_why_until_somebody_resumes(visit: V
         told = visitor.page.get_by_test_id("stMain").get_by_text(f"Paused by {who}: “{REASON}”")
         expect(told.first).to_be_visible()
         visitor.shot(f"held-{page}")
-    expect(visitor.page.get_by_text("waits for a person")).to_be_visible()
+    expect(visitor.said("waits for a person")).to_be_visible()
     visitor.go("Workers")
     visitor.button("Resume all").click()
     expect(visitor.page.locator(".sy-wish")).to_have_count(0)
@@ -147,10 +147,10 @@ def test_the_keyboard_alone_pauses_and_resumes_everybody_and_the_page_says_so(vi
     visitor.page.keyboard.press("Tab")
     expect(visitor.dialog().get_by_role("button", name="Pause all")).to_be_focused()
     visitor.page.keyboard.press("Enter")
-    expect(visitor.page.get_by_role("status").filter(has_text="Paused 2 embedding workers")).to_be_visible()
+    expect(visitor.page.get_by_role("status").filter(has_text="Paused 2 embedding workers").first).to_be_visible()
     expect(visitor.page.locator(".sy-wish").first).to_contain_text(REASON)
     press_through_to(visitor, "Resume all")
-    expect(visitor.page.get_by_role("status").filter(has_text="Resumed 2 embedding workers")).to_be_visible()
+    expect(visitor.page.get_by_role("status").filter(has_text="Resumed 2 embedding workers").first).to_be_visible()
     assert visitor.complaints == []
 
 
@@ -167,7 +167,7 @@ def test_a_page_comes_back_by_itself_after_the_console_was_killed_and_started_ag
     visitor.wait_for_ticks(2)
     visitor.shot("2-back")
     client_of(running).pause_workers("after the restart")
-    expect(visitor.page.get_by_text("after the restart").first).to_be_visible(timeout=PATIENCE)
+    expect(visitor.said("after the restart")).to_be_visible(timeout=PATIENCE)
     assert find_faults(visitor) == []
 
 

@@ -64,11 +64,11 @@ def test_one_changed_cell_is_previewed_applied_and_embedded_alone(visit: Visit, 
     see_the_one_change(visitor, before)
 
     visitor.button("Apply: 1 entry").click()
-    expect(visitor.page.get_by_text(f"Everything is searchable: {ENTRIES} entries")).to_be_visible(timeout=WORK)
+    expect(visitor.said(f"Everything is searchable: {ENTRIES} entries")).to_be_visible(timeout=WORK)
     expect(visitor.tile("Changed")).to_have_text("1")
     visitor.shot("2-applied")
     assert count_vectors(console) - embeddings == 1
-    expect(colleague.page.get_by_text("This plan was applied")).to_be_visible(timeout=WORK)
+    expect(colleague.said("This plan was applied")).to_be_visible(timeout=WORK)
     colleague.shot("3-colleague-sees-it-was-applied")
     assert visitor.complaints + colleague.complaints == []
 
@@ -80,7 +80,7 @@ def test_the_same_sheet_again_says_that_there_is_nothing_to_do(visit: Visit, con
     visitor = visit(console).open("Import", plan=make_plan(console, content))
     expect(visitor.tile("Unchanged")).to_have_text(str(ENTRIES))
     expect(visitor.tile("To embed")).to_have_text("0")
-    expect(visitor.page.get_by_text("Nothing to do:")).to_be_visible()
+    expect(visitor.said("Nothing to do:")).to_be_visible()
     expect(visitor.page.get_by_role("button", name="Apply")).to_be_disabled()
     visitor.shot("nothing-to-do")
 
@@ -89,7 +89,7 @@ def meet_the_empty_console(visitor: Visitor) -> None:
     expect(visitor.heading("First steps")).to_be_visible()
     steps = visitor.page.locator(".st-key-first_steps")
     expect(steps.get_by_text("to do")).to_have_count(4)
-    expect(visitor.page.get_by_text("nothing imported yet").first).to_be_visible()
+    expect(visitor.said("nothing imported yet")).to_be_visible()
     visitor.shot("01-empty-home")
 
 
@@ -112,7 +112,7 @@ def review_the_plan_of_new_rows(visitor: Visitor) -> None:
     rows = visitor.page.get_by_role("table", name="Rows of the plan").locator("tbody tr")
     expect(rows).to_have_count(50)
     expect(rows.first).to_contain_text("ACC-001")
-    expect(visitor.page.get_by_text(f"Rows 1–50 of {ENTRIES}")).to_be_visible()
+    expect(visitor.said(f"Rows 1–50 of {ENTRIES}")).to_be_visible()
     visitor.shot("03-plan")
 
 
@@ -120,7 +120,7 @@ def apply_it_and_watch(visitor: Visitor) -> None:
     visitor.button(f"Apply: {ENTRIES} entries").click()
     expect(visitor.heading("What came of it")).to_be_visible(timeout=WORK)
     visitor.shot("04-applied")
-    expect(visitor.page.get_by_text(f"Everything is searchable: {ENTRIES} entries in generation")).to_be_visible(timeout=WORK)
+    expect(visitor.said(f"Everything is searchable: {ENTRIES} entries in generation")).to_be_visible(timeout=WORK)
     visitor.shot("05-searchable")
     visitor.link("Watch the queue").click()
     visitor.arrive("Queue")
@@ -155,7 +155,7 @@ def see_home_all_well(visitor: Visitor) -> None:
     visitor.go("Home")
     expect(visitor.stage("Table")).to_contain_text(str(ENTRIES))
     expect(visitor.stage("Index")).to_contain_text("up to date")
-    expect(visitor.page.get_by_text("all well")).to_be_visible()
+    expect(visitor.said("all well")).to_be_visible()
     expect(visitor.heading("First steps")).to_have_count(0)
     visitor.shot("09-home-in-use")
 

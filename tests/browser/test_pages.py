@@ -67,7 +67,7 @@ def test_unknown_parameters_in_a_link_degrade_to_words(visit: Visit, filled_cons
     for number, (page, params, notice) in enumerate(GONE, start=1):
         visitor.open(page, **STRANGE, **params)
         if notice:
-            expect(visitor.page.get_by_role("alert").filter(has_text=notice)).to_be_visible()
+            expect(visitor.page.get_by_role("alert").filter(has_text=notice).first).to_be_visible()
         if page == "Queue":
             expect(visitor.page.get_by_role("radio", name="15m")).to_be_checked()
         visitor.settle()

@@ -53,7 +53,7 @@ def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     visitor.open("Index", tab="Look into a file")
     assert examine(visitor) == []
     visitor.page.locator("input[type=file]").set_input_files(path)
-    expect(visitor.page.get_by_text("The file has arrived in quarantine.")).to_be_visible(timeout=PATIENCE)
+    expect(visitor.said("The file has arrived in quarantine.")).to_be_visible(timeout=PATIENCE)
     visitor.button("Look inside").click()
     report = visitor.page.locator(".st-key-live_inspection")
     expect(report).to_contain_text("It may be served, and answers as it should.", timeout=PATIENCE)

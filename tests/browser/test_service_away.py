@@ -102,7 +102,7 @@ def test_with_refresh_off_no_page_asks_the_service_for_anything(visit: Visit, pa
 def test_axe_finds_nothing_serious_while_rows_fail_jobs_wait_and_everybody_is_held(visit: Visit, pair: Pair) -> None:
     with trouble(pair.service) as job_id:
         visitor, faults = visit(pair.pages).open("Home"), []
-        expect(visitor.page.get_by_text("3 rows could not be embedded").first).to_be_visible()
+        expect(visitor.said("3 rows could not be embedded")).to_be_visible()
         for page in PAGES:
             visitor.go(page)
             visitor.shot(f"trouble-{page}", full=True)
@@ -118,7 +118,7 @@ def test_a_frozen_service_leaves_the_last_known_values_on_a_page_that_says_so(vi
     process = pair.freeze()
     try:
         for page, visitor in visitors.items():
-            expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible(timeout=NOTICING)
+            expect(visitor.page.get_by_role("alert").filter(has_text=AWAY).first).to_be_visible(timeout=NOTICING)
             visitor.shot(f"1-away-{page}")
             see_the_last_known(visitor, page)
         walk_while_away(visitors["Queue"])
@@ -133,9 +133,9 @@ def test_a_frozen_service_leaves_the_last_known_values_on_a_page_that_says_so(vi
 def test_a_service_that_is_down_and_comes_back_brings_the_page_back_with_it(visit: Visit, pair: Pair) -> None:
     visitor = visit(pair.pages).open("Workers")
     pair.service.kill9("group")
-    expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible(timeout=NOTICING)
+    expect(visitor.page.get_by_role("alert").filter(has_text=AWAY).first).to_be_visible(timeout=NOTICING)
     expect(visitor.button("Pause all")).to_be_disabled()
-    expect(visitor.page.get_by_text("embedding-1").first).to_be_visible()
+    expect(visitor.said("embedding-1")).to_be_visible()
     visitor.shot("1-down")
     pair.service.start()
     expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_have_count(0, timeout=NOTICING)
@@ -179,7 +179,7 @@ def see_the_last_known(visitor: Visitor, page: str) -> None:
     else:
         expect(visitor.fact("Vectors")).to_have_text(count_of_sample())
         expect(visitor.button("Rebuild")).to_be_disabled()
-        expect(visitor.page.get_by_text("actions are off until it is back").first).to_be_visible()
+        expect(visitor.said("actions are off until it is back")).to_be_visible()
 
 
 def see_stale(visitor: Visitor) -> None:
@@ -197,7 +197,7 @@ def walk_while_away(visitor: Visitor) -> None:
     for page in PAGES:
         visitor.page.get_by_test_id("stSidebar").get_by_role("link", name=re.compile(rf"^{page}\b")).click()
         expect(visitor.page.locator(".sy-title h1")).to_have_text(page)
-        expect(visitor.page.get_by_role("alert").filter(has_text=AWAY)).to_be_visible()
+        expect(visitor.page.get_by_role("alert").filter(has_text=AWAY).first).to_be_visible()
         see_stale(visitor)
         visitor.shot(f"2-meanwhile-{page}")
         assert find_faults(visitor) + examine(visitor) == []

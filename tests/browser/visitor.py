@@ -90,6 +90,10 @@ class Visitor:
         """A station of Home's strip."""
         return self.page.locator(".sy-stage", has=self.page.locator(".sy-name", has_text=re.compile(f"^{name}$")))
 
+    def said(self, text: str) -> Locator:
+        """A sentence the eye finds on the page. A result is said twice for a while, in its place and in a toast: either will do."""
+        return self.page.get_by_text(text).filter(visible=True).first
+
     def dialog(self) -> Locator:
         """The open dialog."""
         return self.page.get_by_role("dialog")
