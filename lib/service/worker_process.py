@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lib.contract.states import Actual, Desired, Operation, WorkerRole
+from lib.contract.states import Actual, Desired, WorkerRole
 from lib.service.config import Config
 from lib.service.heart import Heart
 from lib.service.storage.database import Database
@@ -53,41 +53,14 @@ class OperationsProcess:
         self.heart.start()
         from lib.service.engine import Executor, JobQueue
         from lib.service.housekeeping import Housekeeping
-        from lib.service.operations import (
-            drift,
-            exports,
-            imports,
-            index,
-            inspections,
-            reembedding,
-            requeue,
-            restore,
-            sheet_exports,
-            snapshots,
-            undo,
-        )
+        from lib.service.operations.performers import PERFORMERS
         from lib.service.operations.runner import Runner
 
         runner = Runner(
             self._database,
             self._config,
             worker_id=self.heart.worker_id,
-            operations={
-                Operation.PREVIEW: imports.preview_import,
-                Operation.IMPORT: imports.apply_import,
-                Operation.UNDO: undo.undo_import,
-                Operation.COMPARE: sheet_exports.compare_sheet,
-                Operation.EXPORT: exports.export_entries,
-                Operation.REFRESH: index.refresh_index,
-                Operation.REBUILD: index.rebuild_index,
-                Operation.SNAPSHOT: snapshots.take_snapshot,
-                Operation.INSPECT: inspections.inspect_file,
-                Operation.RESTORE: restore.restore_index,
-                Operation.CHECK: drift.check_index,
-                Operation.REPAIR: drift.repair_index,
-                Operation.REQUEUE: requeue.requeue_items,
-                Operation.REEMBED: reembedding.reembed,
-            },
+            operations=PERFORMERS,
             wait_until_wanted=self._wait_until_wanted,
             doing=self._in_hand_while,
             may_begin=self.heart.holds_place,

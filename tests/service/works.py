@@ -5,51 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from lib.contract.states import FailureCause, Operation, WorkerRole
+from lib.contract.states import FailureCause, WorkerRole
 from lib.service.config import Config
 from lib.service.embedders import EmbeddingFailed
 from lib.service.heart import Heart
-from lib.service.operations import (
-    drift,
-    exports,
-    imports,
-    index,
-    inspections,
-    reembedding,
-    requeue,
-    restore,
-    sheet_exports,
-    snapshots,
-    undo,
-)
-from lib.service.operations.runner import JobContext, Runner
+from lib.service.operations.performers import PERFORMERS
+from lib.service.operations.runner import Runner
 from lib.service.storage.database import Database
 from lib.service.storage.schema import jobs
 from lib.service.workers import EmbeddingWorker
 
 DIMENSION = 16
-
-OPERATIONS: dict[Operation, Callable[[JobContext], dict[str, Any]]] = {
-    Operation.PREVIEW: imports.preview_import,
-    Operation.IMPORT: imports.apply_import,
-    Operation.UNDO: undo.undo_import,
-    Operation.COMPARE: sheet_exports.compare_sheet,
-    Operation.EXPORT: exports.export_entries,
-    Operation.REFRESH: index.refresh_index,
-    Operation.REBUILD: index.rebuild_index,
-    Operation.SNAPSHOT: snapshots.take_snapshot,
-    Operation.INSPECT: inspections.inspect_file,
-    Operation.RESTORE: restore.restore_index,
-    Operation.CHECK: drift.check_index,
-    Operation.REPAIR: drift.repair_index,
-    Operation.REQUEUE: requeue.requeue_items,
-    Operation.REEMBED: reembedding.reembed,
-}
 
 
 class FakeEmbedder:
@@ -93,7 +63,7 @@ class Works:
 
     def __init__(self, database: Database, config: Config, embedder: FakeEmbedder) -> None:
         self.database, self.config, self.embedder = database, config, embedder
-        self.operations = dict(OPERATIONS)
+        self.operations = dict(PERFORMERS)
 
     def runner(self, worker_id: str = "operations-1") -> Runner:
         return Runner(
