@@ -40,7 +40,7 @@ PING_SECONDS = 0.2  # the service of these tests gives a sign of life every 0.1 
 POLL_SECONDS = 0.1
 
 
-def until(condition: Callable[[], Any], seconds: float = 8.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
     """Wait until ``condition()`` holds; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -38,7 +38,7 @@ class Listener:
         await self.source.aclose()
 
 
-async def soon(condition: Callable[[], Any], seconds: float = 3.0) -> None:
+async def soon(condition: Callable[[], Any], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

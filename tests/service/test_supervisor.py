@@ -48,7 +48,7 @@ def lives(tmp_path: Path, worker_id: str) -> list[int]:
     return [int(path.suffix[1:]) for path in tmp_path.glob(f"{worker_id}.*")]
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -137,7 +137,7 @@ def test_stopping_ends_them_all_even_the_deaf_and_the_stopped(
     os.kill(pids[0], 19)
     began = time.monotonic()
     supervisor.stop()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     assert not any(is_alive(pid) for pid in pids)
 
 
@@ -147,7 +147,7 @@ def test_stopping_in_good_order_takes_no_five_seconds(supervise: Callable[..., S
     pids = [pid for name in supervisor.worker_ids for pid in lives(tmp_path, name)]
     began = time.monotonic()
     supervisor.stop()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     assert not any(is_alive(pid) for pid in pids)
     assert supervisor_module.STOP_SECONDS < 5
 

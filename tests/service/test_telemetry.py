@@ -51,7 +51,7 @@ def offers(telemetry: Telemetry) -> list[tuple[Topic, Any, bool]]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
