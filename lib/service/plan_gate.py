@@ -36,14 +36,21 @@ def decide_plan(connection: Connection, plan: Plan, *, table_revision: int) -> G
         return refuse(Reason.PLAN_FAILED, "The plan could not be made: its source could not be read.", holder=plan.plan_id, link=link)
     if plan.state == PlanState.APPLIED:
         return refuse(Reason.PLAN_APPLIED, "This plan has been applied already.", holder=plan.applied_by_job, link=link)
-    if plan.expires_at < utc_now():
-        return refuse(Reason.PLAN_STALE, "The plan has expired. Preview the source again.", holder=plan.plan_id, link="/Import")
-    if plan.state == PlanState.STALE or plan.table_revision != table_revision:
-        return refuse(Reason.PLAN_STALE, _describe_move(connection, plan), holder=plan.plan_id, link="/Import")
+    expired = plan.expires_at < utc_now()
+    if expired or plan.state == PlanState.STALE or plan.table_revision != table_revision:
+        text = _describe_source(plan, expired=expired) or _describe_table(connection, plan)
+        return refuse(Reason.PLAN_STALE, text, holder=plan.plan_id, link="/Import")
     return OPEN
 
 
-def _describe_move(connection: Connection, plan: Plan) -> str:
+def _describe_source(plan: Plan, *, expired: bool) -> str:
+    """That the source has moved, if it was found to have; else that the plan is too old, if it is."""
+    if plan.error:
+        return f"{plan.error['detail']} Preview it again."
+    return "The plan has expired. Preview the source again." if expired else ""
+
+
+def _describe_table(connection: Connection, plan: Plan) -> str:
     count, keys = list_moved_keys(connection, since=plan.created_at, limit=NAMED_KEYS)
     named = f" touched {count:,} {'entry' if count == 1 else 'entries'} ({', '.join(keys)}{' …' if count > len(keys) else ''})"
     what = f"another import or undo{named if count else ' was done'}"

@@ -16,12 +16,14 @@ from lib.contract.operations import Started
 from lib.contract.plans import RowFilter, RuleCount
 from lib.contract.states import Change, Operation, PlanState, RowRule
 from lib.service import gate
+from lib.service.config import Config
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start, start_job
 from lib.service.plan_rows import find_plan
+from lib.service.sheets.opening import find_moved_file
 from lib.service.storage import jobs as job_rows
 from lib.service.storage import plans as rows
 from lib.service.storage.counters import get_counters
@@ -71,6 +73,7 @@ def _settle_source(database: Database, uploads: Uploads, source: Source) -> tupl
 
 def start_import(
     database: Database,
+    config: Config,
     queue: JobQueue,
     request: ImportRequest,
     *,
@@ -85,9 +88,20 @@ def start_import(
     if request.mode is not None and request.mode != plan.mode:
         detail = f"The plan was made as {plan.mode}; preview again to {request.mode}."
         raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/mode", detail=detail)])
+    _look_at_file(database, config, plan)
     arguments = request.model_dump(mode="json", exclude_none=True)
     start = Start(operation=Operation.IMPORT, arguments=arguments, actor=actor, request_id=request_id, idempotency_key=idempotency_key)
     return start_or_wait(database, queue, start, when_free=when_free)
+
+
+def _look_at_file(database: Database, config: Config, plan: sa.Row[Any]) -> None:
+    """Is an uploaded file still the one of the plan? Only one that was written since is read: the job reads each in any case."""
+    if plan.state != PlanState.READY or plan.source["kind"] == "google_sheet":
+        return
+    path = config.uploads_dir / plan.source["upload_id"]
+    if path.is_file() and path.stat().st_mtime > plan.created_at.timestamp() and (moved := find_moved_file(config, plan)):
+        with database.write() as connection:
+            rows.mark_moved(connection, plan, moved)  # and so the gate refuses
 
 
 def get_plan(database: Database, plan_id: str, wanted: RowFilter, *, limit: int, cursor: str | None) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from lib.service.sheets import google_sheet
 from lib.service.sheets.google import GoogleSheets
 from lib.service.sheets.google_sheet import GoogleSheet
 from tests.emulator.server import Call, Emulator, Fault
-from tests.emulator.workbook import Formula, Workbook
+from tests.emulator.workbook import Formula, Tab, Workbook
 from tests.service.road import MAPPING, Road
 
 BOOK = "book-0123456789"
@@ -70,14 +71,36 @@ def test_rows_count_as_the_person_sees_them_and_cells_are_what_is_shown(road: Ro
     assert {entry["fields"]["owner"] for entry in road.get("/api/entries")["items"]} == {"5.00", "TRUE"}
 
 
-@pytest.mark.feature("I3")
-def test_a_sheet_that_was_edited_since_its_plan_is_not_applied(road: Road, book: Workbook) -> None:
+MOVES: dict[str, tuple[Callable[[Tab], object], str]] = {
+    "edited": (lambda tab: tab.put(2, 1, "edited"), "edited: row 3 (k2). "),
+    "many edited": (lambda tab: [tab.put(row, 2, "eve") for row in range(1, 10)], "edited: row 2 (k1), row 3 (k2), row 4 (k3), row 5 ("),
+    "added": (lambda tab: tab.cells.insert(2, ["k0", "put in between", "bob"]), "new: row 3 (k0). "),
+    "deleted": (lambda tab: tab.cells.pop(1), "1 row is gone. "),
+    "another key": (lambda tab: tab.put(1, 0, "other"), "new: row 2 (other); 1 row is gone. "),
+    "sorted": (lambda tab: tab.cells.append(tab.cells.pop(1)), "its rows stand in other places. "),
+    "header": (lambda tab: tab.put(0, 1, "words"), "its header row is another. "),
+}
+
+
+@pytest.mark.feature("I3", "M1")
+@pytest.mark.parametrize("what", MOVES)
+def test_a_sheet_that_has_moved_since_its_plan_is_refused_by_the_names_of_its_rows(
+    road: Road, book: Workbook, contents: Callable[..., dict[str, str]], what: str
+) -> None:
+    move, words = MOVES[what]
+    book.tab("Data").cells += [[f"k{number}", f"advice {number}", "ann"] for number in range(4, 11)]
     plan = preview(road)
-    book.tab("Data").put(1, 1, "edited")
+    move(book.tab("Data"))
+    its_own = ("jobs", "job_log", "audit", "locks", "plans")
+    before = contents(*its_own)
     job = road.apply(plan["plan_id"])
     assert (job["state"], job["error"]["code"]) == ("failed", "plan_stale")
-    assert "“Playbook · Data” has changed" in job["error"]["detail"]
-    assert road.keys() == {}
+    assert f"“Playbook · Data” has changed since this plan was made: {words}" in job["error"]["detail"]
+    assert contents(*its_own) == before, "no partial effect, and nothing staged is left behind"
+    seen = road.plan(plan["plan_id"])
+    assert (seen["state"], seen["error"]["detail"]) == ("stale", job["error"]["detail"])
+    again = road.post_import(plan["plan_id"])
+    assert (again.status_code, words in again.json()["gate"]["reason_text"]) == (409, True), "the next click is told at once"
 
 
 @pytest.mark.feature("I4")

@@ -124,11 +124,35 @@ def test_a_plan_goes_stale_when_another_import_moves_the_table(road: Road, conte
 @pytest.mark.feature("I3")
 def test_a_plan_whose_uploaded_file_changed_is_not_applied(road: Road, config: Config, contents: Callable[..., dict[str, str]]) -> None:
     plan = road.preview(sheet(1))
+    path = config.uploads_dir / plan["source"]["upload_id"]
+    content = path.read_bytes()
+    path.write_bytes(content)
+    answer = road.post_import(plan["plan_id"])
+    assert answer.status_code == 202, "written again, but the same: the plan is as good as before"
+    path.write_text(sheet(1, 2))
+    before = contents("jobs", "job_log", "audit", "locks", "plans")
+    road.works.perform_all()
+    job = road.job(answer.json()["job_id"])
+    assert (job["state"], job["error"]["code"]) == ("failed", "plan_stale"), "changed between the click and the work"
+    assert contents("jobs", "job_log", "audit", "locks", "plans") == before
+
+
+@pytest.mark.feature("I3")
+def test_a_start_whose_uploaded_file_changed_is_refused_in_the_words_of_its_page(
+    road: Road, config: Config, contents: Callable[..., dict[str, str]]
+) -> None:
+    plan = road.preview(sheet(1))
     (config.uploads_dir / plan["source"]["upload_id"]).write_text(sheet(1, 2))
-    before = contents("jobs", "job_log", "audit", "locks")
-    job = road.apply(plan["plan_id"])
-    assert (job["state"], job["error"]["code"]) == ("failed", "plan_stale")
-    assert contents("jobs", "job_log", "audit", "locks") == before
+    before = contents("audit", "plans")
+    answer = road.post_import(plan["plan_id"])
+    gate = answer.json()["gate"]
+    assert (answer.status_code, gate["reason_code"], gate["holder"]) == (409, "plan_stale", plan["plan_id"])
+    assert "“sheet.csv” has changed since this plan was made" in gate["reason_text"]
+    seen = road.plan(plan["plan_id"])
+    assert (seen["state"], seen["gate"], seen["error"]["code"]) == ("stale", gate, "plan_stale")
+    assert contents("audit", "plans") == before
+    (refused,) = [each for each in road.get("/api/audit", object_id=plan["plan_id"])["items"] if each["action"] == "start_import"]
+    assert refused["outcome"] == "refused: plan_stale"
 
 
 def test_a_plan_whose_uploaded_file_was_removed_by_age_can_still_be_applied(road: Road, config: Config) -> None:

@@ -13,12 +13,14 @@ from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.states import Change, ImportMode, PlanState, ShiftKind
 from lib.service.embedders import current_embedder
+from lib.service.operations.agreement import Agreement
 from lib.service.operations.comparison import ComparedRow, Comparison, add_differences
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.operations.sources import check_unmoved, open_source
 from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
-from lib.service.storage import changes, entries, plans, shift
+from lib.service.sheets.row_marks import RowMarks
+from lib.service.storage import agreements, changes, entries, plans, shift
 from lib.service.storage.counters import get_counters
 from lib.service.storage.mappings import remember_mapping, source_key
 
@@ -51,7 +53,8 @@ def _read_sheet(context: JobContext, plan: Any, sheet: Sheet) -> dict[str, Any]:
         plans.clear_plan_rows(connection, plan.plan_id)  # of an attempt that died half-way
         counters = get_counters(connection)
     comparison = Comparison(header=sheet.header, mapping=mapping)
-    _compare(context, plan.plan_id, sheet, comparison)
+    marks = RowMarks(sheet.header.index(mapping.key)) if plan.source["kind"] == "google_sheet" else None  # a file never moves by a row
+    _compare(context, plan.plan_id, sheet, comparison, marks)
     if not comparison.records:
         raise OperationFailed(
             JobFailure.NO_RECORDS,
@@ -60,6 +63,9 @@ def _read_sheet(context: JobContext, plan: Any, sheet: Sheet) -> dict[str, Any]:
         )
     if plan.mode == ImportMode.MIRROR:
         _plan_removals(context, plan.plan_id, comparison)
+    if marks:
+        with context.write() as connection:
+            plans.put_plan_marks(connection, plan.plan_id, marks.pack())
     return _finish_plan(context, plan.plan_id, sheet, comparison, counters=counters)
 
 
@@ -72,8 +78,8 @@ def _check_mapping(mapping: ColumnMapping, header: list[str]) -> None:
         )
 
 
-def _compare(context: JobContext, plan_id: str, sheet: Sheet, comparison: Comparison) -> None:
-    for batch in _batches(sheet.records()):
+def _compare(context: JobContext, plan_id: str, sheet: Sheet, comparison: Comparison, marks: RowMarks | None) -> None:
+    for batch in _batches(marks.watch(sheet.records()) if marks else sheet.records()):
         with context.database.read() as connection:
             rows = comparison.compare(connection, batch)
         _write_rows(context, plan_id, rows)
@@ -164,9 +170,11 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
         raise OperationFailed(JobFailure.PLAN_MISSING, "The plan is gone: it was removed by age.", "Preview the source again.")
     if plan.applied_by_job == context.job.job_id:  # died between the commit and the checkpoint
         return _result(plan, plan.applied)
-    check_unmoved(context, plan)
+    agreement = Agreement(context, plan)
+    check_unmoved(context, plan, agreement.listen_to)
+    agreement.flush()
     with context.hold_workers("while an import is applied"):
-        applied = _commit(context, plan, current_embedder(context.database, context.config).fingerprint)
+        applied = _commit(context, plan, current_embedder(context.database, context.config).fingerprint, agreement.sheet)
     context.say(
         f"applied: {applied['new']:,} new, {applied['changed']:,} changed, {applied['removed']:,} removed; "
         f"{applied['to_embed']:,} to embed, {applied['from_cache']:,} vectors known already"
@@ -174,7 +182,7 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     return _result(plan, applied)
 
 
-def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
+def _commit(context: JobContext, plan: Any, fingerprint: str, agreed_with: str | None = None) -> dict[str, Any]:
     left_out = plan.unticked or {}
     touched = sum(plan.counts.get(change, 0) - left_out.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED))
     context.tell("applying", 0, touched)
@@ -191,6 +199,9 @@ def _commit(context: JobContext, plan: Any, fingerprint: str) -> dict[str, Any]:
             now=utc_now(),
         )
         did = asdict(applied)
+        if agreed_with:
+            agreements.adopt_staged(connection, sheet=agreed_with, job_id=context.job.job_id, plan_id=plan.plan_id)
+            did["agreed_with"] = agreed_with
         _pin_to_shift_log(connection, context, plan.source_name, did)
         plans.update_plan(connection, plan.plan_id, state=PlanState.APPLIED, applied_by_job=context.job.job_id, applied=did)
         remember_mapping(

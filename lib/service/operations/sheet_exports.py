@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from lib.service.credentials import open_sheets
 from lib.service.operations.columns import choose_columns
 from lib.service.operations.comparison import restore_texts
 from lib.service.operations.runner import JobContext, OperationFailed
-from lib.service.sheets.google import GoogleSheets, Spreadsheet, Tab, parse_spreadsheet
+from lib.service.sheets.google import GoogleSheets, Spreadsheet, Tab, parse_spreadsheet, sheet_of
 from lib.service.sheets.grid import Grid, read_cells, read_grid
 from lib.service.sheets.merge import Merge, agree, merge
 from lib.service.sheets.reading import UnreadableSheet
@@ -127,11 +127,6 @@ def _look(context: JobContext, sheets: GoogleSheets, plan: Any) -> Seen:
         revision = get_counters(connection)["table_revision"]
     context.tell("comparing")
     return Seen(book, tab, merge(grid, columns, ours, base, known), ours, base, revision)
-
-
-def sheet_of(book: Spreadsheet, tab: Tab) -> str:
-    """What agreements about a tab are kept under."""
-    return sha256(f"{book.spreadsheet_id}\n{tab.title}".encode()).hexdigest()
 
 
 def _read_entries(context: JobContext, connection: Connection, wanted: ExportFilter, columns: list[str]) -> dict[str, dict[str, str]]:

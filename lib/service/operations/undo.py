@@ -10,7 +10,7 @@ from lib.contract.model import utc_now
 from lib.service.embedders import current_embedder
 from lib.service.operations.runner import Fenced, JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
-from lib.service.storage import changes, jobs
+from lib.service.storage import agreements, changes, jobs
 
 
 def undo_import(context: JobContext) -> dict[str, Any]:
@@ -40,6 +40,8 @@ def _undo(context: JobContext, import_job_id: str) -> dict[str, Any]:
                 fingerprint=fingerprint,
                 now=utc_now(),
             )
+            if agreed_with := imported.result.get("agreed_with"):
+                agreements.take_back_agreed(connection, sheet=agreed_with, import_job_id=import_job_id)
             did = {"import_job_id": import_job_id, **asdict(undone)}
             jobs.amend_result(connection, import_job_id, imported.result | {"undone_by": context.job.job_id, "undone": did})
     context.say(f"put back {undone.reversed:,} rows, kept {undone.kept:,} that were changed since; {undone.to_embed:,} to embed")

@@ -86,7 +86,14 @@ def start_import(
 ) -> Started:
     """Apply exactly one plan."""
     started = plans.start_import(
-        services.database, services.queue, body, actor=who.actor, request_id=request_id, idempotency_key=how.key, when_free=how.when_free
+        services.database,
+        services.config,
+        services.queue,
+        body,
+        actor=who.actor,
+        request_id=request_id,
+        idempotency_key=how.key,
+        when_free=how.when_free,
     )
     return _point(response, started)
 

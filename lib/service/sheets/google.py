@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,6 +91,11 @@ def parse_spreadsheet(address: str) -> str:
         action = "Paste the whole address from the browser: https://docs.google.com/spreadsheets/d/…"
         raise SheetsFailed(JobFailure.SPREADSHEET_MISSING, "This is neither the address of a Google sheet nor an id.", action)
     return candidate
+
+
+def sheet_of(book: Spreadsheet, tab: Tab) -> str:
+    """What agreements about a tab are kept under."""
+    return sha256(f"{book.spreadsheet_id}\n{tab.title}".encode()).hexdigest()
 
 
 def quote_tab(title: str) -> str:

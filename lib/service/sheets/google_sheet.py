@@ -26,8 +26,8 @@ class GoogleSheet:
 
     def __init__(self, google: GoogleSheets, source: SheetSource) -> None:
         self._google, self._id = google, parse_spreadsheet(source.spreadsheet)
-        self._book = google.describe(self._id)
-        self._tab = self._book.tab(source.tab)
+        self.book = google.describe(self._id)
+        self.tab = self.book.tab(source.tab)
         head = google.read(self._id, f"{quote_tab(source.tab)}!1:{max(_HEAD_ROWS, source.header_row or 1)}")
         width = max(map(len, head), default=0)
         self._header_row = source.header_row or find_header_row([cells + [""] * (width - len(cells)) for cells in head])
@@ -41,13 +41,13 @@ class GoogleSheet:
     @property
     def name(self) -> str:
         """What a person calls it."""
-        return f"{self._book.title} · {self._tab.title}"
+        return f"{self.book.title} · {self.tab.title}"
 
     def records(self) -> Iterator[Record]:
         """Every record below the header, exactly as it is shown."""
         rows, last = FIRST_ROWS, self.header
-        while self._row < self._tab.rows:
-            start, end = self._row, min(self._row + rows, self._tab.rows)
+        while self._row < self.tab.rows:
+            start, end = self._row, min(self._row + rows, self.tab.rows)
             # Each slice begins with the last row of the one before: if that is another by now, the rows have moved.
             table = self._read(start, end)
             if self._strip(table[0]) != last:
@@ -59,12 +59,12 @@ class GoogleSheet:
             self._row, last = end, table[-1]
             size = sum(sum(map(len, cells)) + len(cells) for cells in table) / len(table)
             rows = int(min(MOST_ROWS, max(1, SLICE_CHARACTERS / max(size, 1.0))))
-        if self._google.describe(self._id).tab(self._tab.title) != self._tab:
+        if self._google.describe(self._id).tab(self.tab.title) != self.tab:
             raise self._moved(self._row)
 
     def read_ratio(self) -> float | None:
         """By rows of the grid; those at its end may be empty."""
-        return self._row / self._tab.rows if self._tab.rows else None
+        return self._row / self.tab.rows if self.tab.rows else None
 
     def fingerprint(self) -> str:
         """Of the header and every record, with their row numbers."""
@@ -73,7 +73,7 @@ class GoogleSheet:
     def _read(self, start: int, end: int) -> list[list[str]]:
         """So many rows, each as wide as the header; Google leaves out what is empty at the end."""
         width = len(self.header)
-        found = self._google.read(self._id, f"{quote_tab(self._tab.title)}!A{start}:{column_name(width)}{end}")
+        found = self._google.read(self._id, f"{quote_tab(self.tab.title)}!A{start}:{column_name(width)}{end}")
         table = [(cells + [""] * width)[:width] for cells in found]
         return table + [[""] * width for _ in range(end - start + 1 - len(table))]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from lib.contract.imports import FileSource
 from lib.contract.jobs import JobFailure
 from lib.contract.states import SheetFormat
 from lib.service.config import Config
 from lib.service.sheets.csv_file import CsvSheet
+from lib.service.sheets.digest import hash_file
 from lib.service.sheets.packed_file import PackedSheet
 from lib.service.sheets.reading import Sheet, UnreadableSheet
 
@@ -65,6 +67,15 @@ def path_of(config: Config, source: FileSource) -> Path:
         detail = "The uploaded file is gone: it was removed by age."
         raise UnreadableSheet(detail, "Upload the file again.", JobFailure.UPLOAD_MISSING)
     return path
+
+
+def find_moved_file(config: Config, plan: Any) -> str:
+    """How the uploaded file of a plan differs from what the plan was made from; empty when it does not.
+
+    Removed by age is harmless: the plan's rows are what is applied.
+    """
+    path = config.uploads_dir / plan.source["upload_id"]
+    return "its bytes are others" if path.is_file() and hash_file(path) != str(plan.source_sha256) else ""
 
 
 def detect_format(path: Path, name: str) -> SheetFormat:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lib.contract.jobs import Job, LogLine, Progress
 from lib.contract.states import JobState, Operation
 from lib.service.storage import schema
+from lib.service.storage.agreements import drop_staged
 from lib.service.storage.export_plans import fail_unfinished_export_plan
 from lib.service.storage.plans import fail_unfinished_plan
 from lib.service.storage.schema import jobs, locks
@@ -135,6 +136,7 @@ def end_job(
         why = error or {"code": state, "detail": f"The preview is {state}.", "action": _AGAIN}
         fail_unfinished_plan(connection, job_id, error=why)
         fail_unfinished_export_plan(connection, job_id, error=why)
+        drop_staged(connection, job_id)
     return bool(ended)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from lib.contract.states import PlanState
-from lib.service.storage.schema import plan_rows, plans, uploads
+from lib.contract.jobs import JobError, JobFailure
+from lib.contract.states import Change, PlanState
+from lib.service.storage.schema import plan_marks, plan_rows, plans, uploads
 
 #: What :func:`add_plan_rows` writes, in this order.
 PLAN_ROW_COLUMNS = (
@@ -51,6 +52,14 @@ def update_plan(connection: Connection, plan_id: str, **values: Any) -> None:
     connection.execute(sa.update(plans).where(plans.c.plan_id == plan_id).values(**values))
 
 
+def mark_moved(connection: Connection, plan: sa.Row[Any], moved: str) -> JobError:
+    """The source is no longer what the plan was made from: it says so from now on, and can never be applied."""
+    detail = f"“{plan.source_name}” has changed since this plan was made: {moved}. Nothing was applied."
+    error = JobError(code=JobFailure.PLAN_STALE, detail=detail, action="Preview it again.")
+    update_plan(connection, plan.plan_id, state=PlanState.STALE, error=error.model_dump())
+    return error
+
+
 def fail_unfinished_plan(connection: Connection, job_id: str, *, error: dict[str, Any]) -> None:
     """The job that was making a plan has ended: if the plan is not ready, it has failed."""
     unfinished = (plans.c.job_id == job_id, plans.c.state == PlanState.BUILDING)
@@ -61,6 +70,24 @@ def fail_unfinished_plan(connection: Connection, job_id: str, *, error: dict[str
 def clear_plan_rows(connection: Connection, plan_id: str) -> None:
     """Forget the rows of an earlier attempt."""
     connection.execute(sa.delete(plan_rows).where(plan_rows.c.plan_id == plan_id))
+
+
+def put_plan_marks(connection: Connection, plan_id: str, marks: bytes) -> None:
+    """Keep the marks of the rows a plan was made from."""
+    connection.execute(sa.delete(plan_marks).where(plan_marks.c.plan_id == plan_id))
+    connection.execute(sa.insert(plan_marks).values(plan_id=plan_id, marks=marks))
+
+
+def get_plan_marks(connection: Connection, plan_id: str) -> bytes:
+    """The marks; none when none were kept."""
+    return connection.execute(sa.select(plan_marks.c.marks).where(plan_marks.c.plan_id == plan_id)).scalar_one_or_none() or b""
+
+
+def list_left_out(connection: Connection, plan_id: str) -> set[int]:
+    """Numbers of the rows of the source that applying the plan leaves out: invalid ones and unticked ones."""
+    left_out = sa.not_(plan_rows.c.ticked) | (plan_rows.c.change == Change.INVALID)
+    query = sa.select(plan_rows.c.row).where(plan_rows.c.plan_id == plan_id, plan_rows.c.row.is_not(None), left_out)
+    return set(connection.execute(query).scalars())
 
 
 def add_plan_rows(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "models",
     "moments",
     "paces",
+    "plan_marks",
     "plan_rows",
     "plans",
     "queue_samples",
@@ -120,6 +121,14 @@ plans = Table(
     Column("expires_at", Instant, nullable=False),
     Column("applied_by_job", String(32), index=True),
     Column("applied", Json),  # what applying it did, written in the same transaction
+)
+
+# Of each record a plan was made from: a mark by which it is said later which rows have moved (``sheets.row_marks``).
+plan_marks = Table(
+    "plan_marks",
+    metadata,
+    Column("plan_id", String(32), ForeignKey("plans.plan_id", ondelete="CASCADE"), primary_key=True),
+    Column("marks", LargeBinary, nullable=False),
 )
 
 # How a source was mapped and read when it was last imported, by what it is called.
@@ -266,5 +275,6 @@ import_changes = Table(
     Column("content_hash", LargeBinary(16)),
     Column("record_hash", LargeBinary(16)),
     Column("created_at", Instant),
+    Column("agreed", Json),  # what the sheet and the table had agreed on before, of an import from a Google sheet
     Column("outcome", String(16)),  # what the undo did; null while there was none
 )

@@ -16,6 +16,12 @@ from lib.service.storage.migrate import migrate
 from lib.service.storage.schema import metadata
 from tests.faults.conftest import Open, open_console
 from tests.faults.road import Sheet, import_sheet
+from tests.service.operations.test_sheet_agreement import (
+    emulator,
+    test_an_import_that_is_cancelled_or_dies_leaves_no_agreement_and_a_second_attempt_the_whole_one,
+    test_an_undo_takes_back_what_the_import_agreed_on_and_only_that,
+    world,
+)
 from tests.service.road import Road, csv_of
 from tests.service.storage.test_migrations import test_the_migrations_make_exactly_the_schema_the_code_expects
 from tests.service.test_gate import (
@@ -40,11 +46,14 @@ from tests.service.test_workers import (
 )
 
 __all__ = [
+    "emulator",
     "filled",
     "open_console",
     "test_a_late_result_of_an_old_text_is_dropped_and_kept_in_the_cache",
     "test_a_sheet_becomes_searchable_and_comes_out_again",
     "test_after_a_restore_the_next_refresh_brings_exactly_the_differences",
+    "test_an_import_that_is_cancelled_or_dies_leaves_no_agreement_and_a_second_attempt_the_whole_one",
+    "test_an_undo_takes_back_what_the_import_agreed_on_and_only_that",
     "test_claiming_settling_and_coming_back_leave_the_wish_alone",
     "test_failures_are_paged_newest_first_and_filtered_by_cause",
     "test_fifty_clicks_with_one_key_start_one_job",
@@ -55,6 +64,7 @@ __all__ = [
     "test_the_migrations_make_exactly_the_schema_the_code_expects",
     "test_two_workers_never_hold_the_same_item",
     "test_what_a_silent_worker_held_is_taken_up_by_another_when_its_lease_lapses",
+    "world",
 ]
 
 
