@@ -24,7 +24,7 @@ from lib.contract.model import utc_now
 from lib.contract.states import Operation
 from lib.service import embedders
 from lib.service.config import Config
-from lib.service.index.build import build_index
+from lib.service.index.build import new_index
 from lib.service.index.generations import Generations
 from lib.service.index.reader import IndexReader
 from lib.service.storage import jobs
@@ -76,8 +76,8 @@ def against_raw_faiss(folder: Path, vectors: np.ndarray) -> None:
             os.fsync(file.fileno())
 
     def ours() -> None:
-        index = build_index(batches(vectors), factory="IDMap2,Flat", dimension=DIMENSION)
-        generations.publish(index, embedder="bench", fingerprint="b", revision=1, job_id=uuid4().hex)
+        content = new_index(batches(vectors), factory="IDMap2,Flat", dimension=DIMENSION, expected=len(vectors))
+        generations.publish(content, embedder="bench", fingerprint="b", revision=1, job_id=uuid4().hex)
         generations.sweep()
 
     pairs = [(cost_of(raw), cost_of(ours)) for _ in range(RUNS)]  # in turns: both meet the same neighbours
@@ -146,7 +146,7 @@ def refresh_against_rebuild(works: Works, folder: Path, rows: int) -> None:
 
 
 def main(rows: int) -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         vectors = unit_vectors(rows, 0)

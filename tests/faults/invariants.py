@@ -9,9 +9,10 @@ import numpy as np
 
 from lib.contract.states import Actual
 from lib.service.index.generations import Generations
-from lib.service.index.stored import ids_of, read_for_update
+from lib.service.index.stored import ids_of
 from tests.faults.console import PLACES, Console, until
 from tests.faults.road import Sheet
+from tests.service.index.files import read_proven
 
 _SAMPLES = 8
 
@@ -63,7 +64,7 @@ def assert_index_is_whole(console: Console) -> None:
     generations = Generations(console.data_dir / "index")
     manifest = generations.current()
     assert manifest is not None
-    index = read_for_update(generations.folder_of(manifest))  # proves the file by its hash
+    index = read_proven(generations.folder_of(manifest))  # proves the file by its hash
     rows = console.query("SELECT entry_id FROM entries ORDER BY entry_id")
     assert np.sort(ids_of(index)).tolist() == [row[0] for row in rows]
     for entry_id, vector in console.query(

@@ -11,6 +11,7 @@ import pytest
 from lib.contract.states import DriftKind
 from lib.service.index.generations import Generations
 from lib.service.operations import index as builds
+from tests.service.index.files import of_faiss
 from tests.service.road import Road, sheet
 
 ROWS = 40
@@ -64,7 +65,9 @@ def plant(road: Road) -> None:
     vectors = np.eye(16, dtype=np.float32)
     index.add_with_ids(vectors[:6], np.arange(1000, 1006, dtype=np.int64))
     index.add_with_ids(vectors[:7], np.arange(20, 27, dtype=np.int64))
-    generations.publish(index, embedder=served.embedder, fingerprint=served.fingerprint, revision=served.revision, job_id="planted")
+    generations.publish(
+        of_faiss(index), embedder=served.embedder, fingerprint=served.fingerprint, revision=served.revision, job_id="planted"
+    )
 
 
 PLANTED = {"missing_vector": 2, "stale": 3, "wrong_model": 4, "unindexed": 5, "orphaned": 6, "duplicated": 7}
@@ -147,7 +150,9 @@ def test_odd_vectors_are_counted_with_examples(road: Road) -> None:
     odd[1, 0], odd[2, 0] = 3.0, np.inf
     index.remove_ids(np.asarray([5], np.int64))
     index.add_with_ids(odd, np.asarray([5, 6, 7], np.int64))
-    generations.publish(index, embedder=served.embedder, fingerprint=served.fingerprint, revision=served.revision, job_id="planted")
+    generations.publish(
+        of_faiss(index), embedder=served.embedder, fingerprint=served.fingerprint, revision=served.revision, job_id="planted"
+    )
     vectors = run_check(road)["vectors"]
     assert (vectors["vectors"], vectors["zero"], vectors["off_norm"], vectors["not_finite"]) == (7, 1, 1, 1)
     assert (vectors["duplicate_groups"], vectors["duplicate_surplus"], vectors["largest_group"]) == (1, 3, 4)
@@ -184,7 +189,13 @@ def test_recall_tells_a_bad_index_from_a_good_one(filled: Road, monkeypatch: pyt
     vectors = index.index.reconstruct_n(0, len(ids))
     shuffled.train(vectors)
     shuffled.add_with_ids(vectors, np.concatenate([np.roll(ids[:20], 7), ids[20:]]))
-    generations.publish(shuffled, embedder=served.embedder, fingerprint=served.fingerprint, revision=served.revision, job_id="planted")
+    generations.publish(
+        of_faiss(shuffled, "IDMap2,SQ8"),
+        embedder=served.embedder,
+        fingerprint=served.fingerprint,
+        revision=served.revision,
+        job_id="planted",
+    )
     assert run_check(filled)["recall"]["high_ratio"] < 0.8
 
 

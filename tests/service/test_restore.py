@@ -14,9 +14,10 @@ import pytest
 
 from lib.service.config import Config
 from lib.service.index.generations import Generations
-from lib.service.index.stored import ids_of, read_for_update
+from lib.service.index.stored import ids_of
 from lib.service.storage import schema
 from lib.service.storage.database import Database
+from tests.service.index.files import read_proven
 from tests.service.lying_sets import rebuilt, shuffled
 from tests.service.probes import hash_files, rows_of
 from tests.service.road import Road, sheet
@@ -60,7 +61,7 @@ def served_ids(config: Config) -> list[int]:
     generations = Generations(config.index_dir)
     current = generations.current()
     assert current is not None
-    return np.sort(ids_of(read_for_update(generations.folder_of(current)))).tolist()
+    return np.sort(ids_of(read_proven(generations.folder_of(current)))).tolist()
 
 
 def table_ids(database: Database) -> list[int]:
@@ -72,7 +73,7 @@ def assert_index_is_the_table(road: Road, config: Config, database: Database) ->
     if road.get("/api/index")["unindexed"]:
         assert road.run("refresh")["state"] == "succeeded"
     generations = Generations(config.index_dir)
-    index = read_for_update(generations.folder_of(generations.current()))
+    index = read_proven(generations.folder_of(generations.current()))
     assert np.sort(ids_of(index)).tolist() == table_ids(database)
     vectors = {(row["content_hash"], row["fingerprint"]): row["vector"] for row in rows_of(database, schema.vectors)}
     for row in rows_of(database, schema.embeddings):

@@ -123,12 +123,12 @@ Generations(Path(folder), on_step=stop).publish_file(Path(source) / "index.faiss
 @pytest.mark.faults
 @pytest.mark.parametrize("step", PublishStep)
 def test_kill_9_at_each_step_of_the_swap_leaves_one_whole_generation(tmp_path: Path, step: PublishStep) -> None:
-    from lib.service.index.build import build_index
+    from lib.service.index.build import new_index
 
     folder = tmp_path / "index"
     told: dict[str, Any] = {"embedder": "e", "fingerprint": "f"}
     for number, ids in enumerate(((1, 2, 3), (2, 3, 4)), 1):
-        index = build_index([batch_of(*ids)], factory="IDMap2,Flat", dimension=16)
+        index = new_index([batch_of(*ids)], factory="IDMap2,Flat", dimension=16)
         Generations(folder).publish(index, revision=number, job_id=f"job-{number}", **told)
     source = folder / "generation-000001"
     command = [sys.executable, "-c", VICTIM, str(folder), step.value, str(source)]

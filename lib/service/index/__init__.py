@@ -4,8 +4,10 @@ factory       which kind of index suits how many vectors
 manifest      what a generation says about itself
 pointer       CURRENT, the file that names the served one
 durable       files that survive a power cut; the writer's lock
-stored        one FAISS file: write, prove, read for change
-build         a new index from a stream, or an update of the last one
+stored        what was written as a file, and the proof that the file holds it
+layout        how an index lies in its file
+build         a new index from a stream
+update        the served index with what changed
 generations   publish, fall back, sweep
 reader        search while all of that goes on
 """

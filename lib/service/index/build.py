@@ -1,20 +1,22 @@
-"""Building an index from a stream of vectors, and bringing one up to date."""
+"""Building an index from a stream of vectors, straight into its file: never more than a batch of it is in memory."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.service.index.durable import HashedFile, file_facts
 from lib.service.index.factory import check_factory
-from lib.service.index.manifest import Ids
-from lib.service.index.stored import DamagedIndex, ids_of, read_for_update
+from lib.service.index.layout import Layout
+from lib.service.index.manifest import FileFacts, Ids
+from lib.service.index.stored import Content, Written
 
 Vectors = NDArray[np.float32]
 #: ids int64 [n] and their vectors float32 [n, d], unit norm
@@ -22,7 +24,8 @@ Batch = tuple[Ids, Vectors]
 #: hears how many vectors are done; what it raises ends the build, and nothing is left of it
 Progress = Callable[[int], None]
 
-_TRAIN_VECTORS = 100_000
+#: A kind that learns value ranges learns them from the first vectors, as many as fit into this.
+_TRAIN_BYTES = 64 << 20
 _NORM_TOLERANCE = 1e-2
 
 
@@ -30,69 +33,72 @@ class BadVectors(ValueError):
     """A batch that must not enter an index: wrong shape, not of unit norm, not finite, or a negative or doubled id."""
 
 
-def build_index(batches: Iterable[Batch], *, factory: str, dimension: int, on_progress: Progress = lambda _: None) -> faiss.Index:
-    """A new index of all ``batches``, taken one at a time. Each id may come once. BadVectors, UnknownFactory."""
-    check_factory(factory)
-    index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
-    added = _add(index, batches, on_progress)
-    _check_count(index, added)
-    return index
+def new_index(
+    batches: Iterable[Batch], *, factory: str, dimension: int, expected: int = 0, on_progress: Progress = lambda _: None
+) -> Content:
+    """A new index of all ``batches``, taken one at a time. Each id may come once. BadVectors, UnknownFactory.
 
-
-def update_index(
-    folder: Path, upserts: Iterable[Batch], *, removals: Ids | Iterable[int] = (), on_progress: Progress = lambda _: None
-) -> faiss.Index:
-    """The index of a generation's folder without ``removals`` and with ``upserts``; the generation itself is not touched.
-
-    An id in both ends up present; of an id that comes twice the last vector counts. The upserts are held in memory until all
-    are known, because one removal of a thousand ids costs what one of a single id does. A quantised index keeps the value
-    ranges it learnt when it was built and clips what lies outside; a rebuild learns them anew. DamagedIndex when the
-    generation is not what was published (build a new one), BadVectors.
+    ``expected`` is how many vectors there will be: right, it saves a second look at the file.
     """
-    index = read_for_update(folder)
-    on_progress(0)
-    batches = [_checked(index, batch) for batch in upserts]
-    changed = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in batches)])
-    gone = np.union1d(changed, np.fromiter(removals, np.int64))
-    before = index.ntotal
-    # Adding takes an id a second time without a word: an upsert is always remove, then add.
-    removed = int(index.remove_ids(faiss.IDSelectorBatch(gone))) if gone.size else 0
-    added = _add(index, _last_of_each(batches, changed), on_progress)
-    _check_count(index, before - removed + added)
-    return index
+    check_factory(factory)
+
+    def write(path: Path, _: Path | None) -> Written:
+        # Empty batches are left out: FAISS refuses to learn from none.
+        full = (batch for batch in (checked(batch, dimension) for batch in batches) if len(batch[0]))
+        empty: Any = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
+        trained = _train(empty, full)
+        return _write(path, Layout(empty), trained, expected, on_progress)
+
+    return write
 
 
-def _add(index: faiss.Index, batches: Iterable[Batch], on_progress: Progress) -> int:
-    """Add all batches, training first when the kind needs it; how many vectors were added."""
-    done = 0
-    with _all_cores():
-        # Empty batches are left out: FAISS refuses to train on none, and an untrained index refuses them.
-        full = (batch for batch in (_checked(index, batch) for batch in batches) if len(batch[0]))
-        for ids, vectors in _trained(index, full):
-            index.add_with_ids(vectors, ids)
+def _write(path: Path, layout: Layout, batches: Iterable[Batch], expected: int, on_progress: Progress) -> Written:
+    parts, samples, done = [np.empty(0, np.int64)], dict[int, Vectors](), 0
+    with HashedFile(path) as file:
+        file.write(layout.head(expected))
+        for ids, vectors in batches:
+            codes = layout.encode(vectors)
+            file.write(codes)
+            parts.append(ids)
+            samples[int(ids[0])] = layout.decode(codes[:1])[0]
             done += len(ids)
             on_progress(done)
-    return done
+        ids = np.concatenate(parts)
+        refuse_repeats(ids)
+        file.write(layout.tail(ids))
+    facts = file.facts if done == expected else _announce(path, layout.head(done))
+    return Written(layout.factory, layout.dimension, ids, facts, samples)
 
 
-def _trained(index: faiss.Index, batches: Iterator[Batch]) -> Iterator[Batch]:
+def _announce(path: Path, head: bytes) -> FileFacts:
+    """Put the head in order when there came more or fewer vectors than expected."""
+    with path.open("r+b") as file:
+        file.write(head)
+        file.flush()
+        os.fsync(file.fileno())
+    return file_facts(path)
+
+
+def _train(index: Any, batches: Iterator[Batch]) -> Iterator[Batch]:
     """The same batches, the first of them only after ``index`` has learnt its value ranges from them."""
     if index.is_trained:
         return batches
     head: list[Batch] = []
     for batch in batches:
         head.append(batch)
-        if sum(len(ids) for ids, _ in head) >= _TRAIN_VECTORS:
+        if sum(vectors.nbytes for _, vectors in head) >= _TRAIN_BYTES:
             break
-    if head:
-        index.train(np.concatenate([vectors for _, vectors in head])[:_TRAIN_VECTORS])
+    # Of nothing there is nothing to learn: then the range is the one that every unit vector lies in.
+    widest = np.stack([np.full(index.d, -1, np.float32), np.full(index.d, 1, np.float32)])
+    index.train(np.concatenate([vectors for _, vectors in head]) if head else widest)
     return chain(head, batches)
 
 
-def _checked(index: faiss.Index, batch: Batch) -> Batch:
+def checked(batch: Batch, dimension: int) -> Batch:
+    """The batch as FAISS takes it; BadVectors when it must not enter an index."""
     ids, vectors = np.ascontiguousarray(batch[0], np.int64), np.ascontiguousarray(batch[1], np.float32)
-    if ids.ndim != 1 or vectors.shape != (len(ids), index.d):
-        raise BadVectors(f"{len(ids)} ids came with vectors of shape {vectors.shape}; the index takes [n, {index.d}].")
+    if ids.ndim != 1 or vectors.shape != (len(ids), dimension):
+        raise BadVectors(f"{len(ids)} ids came with vectors of shape {vectors.shape}; the index takes [n, {dimension}].")
     if ids.size and ids.min() < 0:
         raise BadVectors(f"The id {ids.min()} is negative; FAISS uses -1 for 'nothing found'.")
     squares = np.einsum("ij,ij->i", vectors, vectors)
@@ -103,34 +109,8 @@ def _checked(index: faiss.Index, batch: Batch) -> Batch:
     return ids, vectors
 
 
-def _last_of_each(batches: list[Batch], changed: Ids) -> Iterator[Batch]:
-    """The batches without the earlier vectors of an id that comes again later."""
-    _, from_the_end = np.unique(changed[::-1], return_index=True)
-    keep = np.zeros(len(changed), bool)
-    keep[len(changed) - 1 - from_the_end] = True
-    start = 0
-    for ids, vectors in batches:
-        chosen = keep[start : start + len(ids)]
-        start += len(ids)
-        yield ids[chosen], vectors[chosen]
-
-
-def _check_count(index: faiss.Index, expected: int) -> None:
-    if index.ntotal != expected:
-        raise DamagedIndex(f"The index holds {index.ntotal} vectors where there should be {expected}.")
-    repeats = int(np.count_nonzero(np.diff(np.sort(ids_of(index))) == 0))
+def refuse_repeats(ids: Ids) -> None:
+    """BadVectors when an id comes twice: FAISS would take both without a word."""
+    repeats = int(np.count_nonzero(np.diff(np.sort(ids)) == 0))
     if repeats:
         raise BadVectors(f"{repeats} ids came more than once.")
-
-
-@contextmanager
-def _all_cores() -> Iterator[None]:
-    """Let FAISS use every core for the duration: workers otherwise keep to one thread each."""
-    before = faiss.omp_get_max_threads()
-    # The cores this process may use, where the system tells (macOS does not).
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    faiss.omp_set_num_threads(cores)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

@@ -9,13 +9,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import Condition
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from lib.service.index.manifest import FileFacts
 
 _LOCK_POLL_SECONDS = 0.05
-_BLOCKS_AHEAD = 8
-_SYNC_EVERY_BYTES = 64 << 20
+_HASHED_BYTES = 1 << 20
+_COPIED_BYTES = 1 << 22
 
 
 class FolderBusy(Exception):
@@ -39,56 +44,73 @@ def write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-class HashingSink:
-    """What FAISS writes into: the bytes go to a file, and their hash and number are kept.
+class HashedFile:
+    """A file that is written once, from its first byte to its last; its hashes are taken and it is made durable on the way.
 
-    Hashing costs as much as writing, and making durable waits for the disk: both go on in threads of their own while the next
-    block is written. Use it as a context manager; ``sha256`` is known afterwards.
+    Hashing costs more than writing, and making durable waits for the disk: a thread reads behind the writer and hashes what it
+    finds, so that neither waits for the other. Use it as a context manager; ``facts`` are known afterwards.
     """
 
-    def __init__(self, file: FileIO) -> None:
-        """Take an unbuffered file: FAISS hands over blocks of megabytes."""
-        self._file = file
-        self._hash = hashlib.sha256()
-        self._hasher, self._syncer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-        self._ahead = BoundedSemaphore(_BLOCKS_AHEAD)
-        self._synced_bytes, self._syncs = 0, list[Future[None]]()
-        self.size_bytes = 0
+    def __init__(self, path: Path) -> None:
+        """Make or empty the file at ``path``."""
+        self._file = path.open("w+b", buffering=0)
+        self._sha256, self._xxh3 = hashlib.sha256(), xxhash.xxh3_128()
+        self._more = Condition()
+        self._written, self._over = 0, False
+        self._thread = ThreadPoolExecutor(1)
+        self._hashed: Future[None] | None = None
 
-    def __enter__(self) -> HashingSink:
-        """Ready to be written into."""
+    def __enter__(self) -> HashedFile:
+        """Ready to be written to."""
+        self._hashed = self._thread.submit(self._follow)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Everything is hashed; what was written last is not durable before the caller's own fsync."""
-        self._hasher.shutdown()
-        self._syncer.shutdown()
-        for sync in self._syncs:
-            sync.result()  # the system tells of a failed write once: it must not get lost here
-
-    def __call__(self, block: bytes) -> int:
-        """Take one block; the number of bytes taken."""
-        self._ahead.acquire()  # a slow hash must not let the whole file pile up in memory
-        self._hasher.submit(self._update, block)
-        rest = memoryview(block)
-        while rest:  # an unbuffered file may take less than it is given
-            rest = rest[self._file.write(rest) :]
-        self.size_bytes += len(block)
-        if self.size_bytes - self._synced_bytes >= _SYNC_EVERY_BYTES:
-            self._synced_bytes = self.size_bytes
-            self._syncs.append(self._syncer.submit(os.fsync, self._file.fileno()))
-        return len(block)
-
-    def _update(self, block: bytes) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
+        """Everything is hashed and durable, unless the writing failed."""
+        self._announce(0, over=True)
         try:
-            self._hash.update(block)
+            if failure is None:
+                os.fsync(self._file.fileno())
+            if self._hashed:
+                self._hashed.result()
         finally:
-            self._ahead.release()
+            self._thread.shutdown()
+            self._file.close()
+
+    def write(self, data: bytes | NDArray[np.uint8]) -> None:
+        """Append these bytes."""
+        rest = memoryview(data) if isinstance(data, bytes) else data.reshape(-1).data
+        while rest:  # an unbuffered file may take less than it is given
+            taken = self._file.write(rest)
+            rest = rest[taken:]
+            self._announce(taken)
+
+    def _announce(self, taken: int, *, over: bool = False) -> None:
+        with self._more:
+            self._written, self._over = self._written + taken, self._over or over
+            self._more.notify()
+
+    def _beyond(self, done: int) -> int:
+        """How much is written, as soon as that is more; the same only when no more will come."""
+        with self._more:
+            self._more.wait_for(lambda: self._over or self._written > done)
+            return self._written
+
+    def _follow(self) -> None:
+        done = 0
+        while (upto := self._beyond(done)) > done:
+            while done < upto:
+                block = os.pread(self._file.fileno(), min(_HASHED_BYTES, upto - done), done)
+                if not block:
+                    raise OSError(f"{self._file.name} became shorter while it was written.")
+                self._sha256.update(block)
+                self._xxh3.update(block)
+                done += len(block)
 
     @property
-    def sha256(self) -> str:
-        """The hash of everything taken."""
-        return self._hash.hexdigest()
+    def facts(self) -> FileFacts:
+        """Of everything written."""
+        return FileFacts(sha256=self._sha256.hexdigest(), xxh3=self._xxh3.hexdigest(), size_bytes=self._written)
 
 
 def sha256_of(path: Path) -> str:
@@ -97,16 +119,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def copy_hashed(source: Path, target: Path) -> str:
-    """Copy durably; the hash of what was copied."""
-    digest = hashlib.sha256()
-    with source.open("rb") as reading, target.open("wb") as writing:
-        while block := reading.read(1 << 22):
-            digest.update(block)
+def xxh3_of(path: Path) -> str:
+    """A hash that tells damage at a tenth of the cost; against intent only ``sha256_of`` helps."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
+
+
+def file_facts(path: Path) -> FileFacts:
+    """Of a file as it is."""
+    return FileFacts(sha256=sha256_of(path), xxh3=xxh3_of(path), size_bytes=path.stat().st_size)
+
+
+def copy_hashed(source: Path, target: Path) -> FileFacts:
+    """Copy durably; the facts of what was copied."""
+    with source.open("rb", buffering=0) as reading, HashedFile(target) as writing:
+        while block := reading.read(_COPIED_BYTES):
             writing.write(block)
-        writing.flush()
-        os.fsync(writing.fileno())
-    return digest.hexdigest()
+    return writing.facts
 
 
 @contextmanager

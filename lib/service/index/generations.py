@@ -21,10 +21,9 @@ from pathlib import Path
 import faiss
 
 from lib.service.index.durable import FolderBusy, copy_hashed, exclusive, sync_folder, write_synced
-from lib.service.index.factory import factory_of
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, FileFacts, Manifest, folder_name, generation_of, hash_ids, read_whole
 from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, write_pointer
-from lib.service.index.stored import DamagedIndex, check_stored, ids_of, write_index
+from lib.service.index.stored import Content, DamagedIndex, Written, check_stored
 
 _BUILDING = "building-"
 _LOCK_FILE = ".lock"
@@ -95,39 +94,38 @@ class Generations:
 
     def publish(
         self,
-        index: faiss.Index,
+        content: Content,
         *,
         embedder: str,
         fingerprint: str,
         revision: int,
         job_id: str,
-        build_seconds: float = 0.0,
         based_on: int | None = None,
     ) -> Manifest:
-        """Make ``index`` the served generation. Safe to repeat after death at any moment; on an error the old generation stays.
+        """Make the index that ``content`` writes the served generation; on an error the old one stays. Safe to repeat after death.
 
-        ``build_seconds`` is how long making the index took; writing and checking are added. ``based_on`` is the generation an
-        update was made from (0: none was there): Superseded when another is served by now. A job that has published this
-        revision or a later one gets that generation back and writes nothing. FolderBusy when another publish does not end.
+        ``based_on`` is the generation an update is made from (0: none was there): Superseded when another is served by now. A job
+        that has published this revision or a later one gets that generation back and writes nothing. FolderBusy when another
+        publish does not end.
         """
-        begun, factory = time.monotonic(), factory_of(index)
+        begun = time.monotonic()
 
         def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
-            files = self._write(index, building)
+            written = self._write(content, building, served)
             return Manifest(
                 generation=generation,
                 previous_generation=served.generation if served else None,
-                factory=factory,
-                dimension=index.d,
-                vectors=index.ntotal,
+                factory=written.factory,
+                dimension=written.dimension,
+                vectors=len(written.ids),
                 embedder=embedder,
                 fingerprint=fingerprint,
                 revision=revision,
-                ids_sha256=hash_ids(ids_of(index)),
-                files=files,
+                ids_sha256=hash_ids(written.ids),
+                files={INDEX_FILE: written.facts},
                 faiss_version=faiss.__version__,
                 built_at=datetime.now(UTC),
-                build_seconds=round(build_seconds + time.monotonic() - begun, 3),
+                build_seconds=round(time.monotonic() - begun, 3),
                 job_id=job_id,
             )
 
@@ -141,12 +139,12 @@ class Generations:
         begun = time.monotonic()
 
         def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
-            self._copy(path, facts, building)
+            copied = self._copy(path, facts, building)
             changes = {
                 "generation": generation,
                 "previous_generation": served.generation if served else None,
                 "revision": revision,
-                "files": {INDEX_FILE: facts.index_file},
+                "files": {INDEX_FILE: copied},
                 "built_at": datetime.now(UTC),
                 "build_seconds": round(build_seconds + time.monotonic() - begun, 3),
                 "job_id": job_id,
@@ -204,25 +202,26 @@ class Generations:
             _remove(path)
         return sorted(path.name for path in leftovers)
 
-    def _write(self, index: faiss.Index, building: Path) -> dict[str, FileFacts]:
+    def _write(self, content: Content, building: Path, served: Manifest | None) -> Written:
         _remove(building)
         building.mkdir()
         self._on_step(PublishStep.BEGUN)
-        facts = write_index(index, building / INDEX_FILE)
+        written = content(building / INDEX_FILE, self.folder_of(served) if served else None)
         self._on_step(PublishStep.WRITTEN)
-        check_stored(building / INDEX_FILE, index)
+        check_stored(building / INDEX_FILE, written)
         self._on_step(PublishStep.CHECKED)
-        return {INDEX_FILE: facts}
+        return written
 
-    def _copy(self, path: Path, facts: Manifest, building: Path) -> None:
+    def _copy(self, path: Path, facts: Manifest, building: Path) -> FileFacts:
         _remove(building)
         building.mkdir()
         self._on_step(PublishStep.BEGUN)
-        sha256 = copy_hashed(path, building / INDEX_FILE)
+        copied = copy_hashed(path, building / INDEX_FILE)
         self._on_step(PublishStep.WRITTEN)
-        if sha256 != facts.index_file.sha256:
+        if copied.sha256 != facts.index_file.sha256:
             raise DamagedIndex("The file is not the one its manifest tells of.")
         self._on_step(PublishStep.CHECKED)
+        return copied
 
     def _install(self, manifest: Manifest, building: Path) -> None:
         write_synced(building / MANIFEST_FILE, manifest.to_json())

@@ -27,6 +27,7 @@ class FileFacts(BaseModel):
 
     sha256: str
     size_bytes: int
+    xxh3: str | None = None  #: XXH3 of 128 bits, to prove the file quickly; older manifests lack it
 
 
 class Manifest(BaseModel):

@@ -58,8 +58,8 @@ def save_copy(generation: Path, manifest: Manifest, folder: Path, *, table_sha25
     building.mkdir(parents=True)
     try:
         if not (quickly and _link(generation / INDEX_FILE, building / INDEX_FILE)):
-            sha256 = copy_hashed(generation / INDEX_FILE, building / INDEX_FILE)
-            if sha256 != manifest.index_file.sha256:
+            copied = copy_hashed(generation / INDEX_FILE, building / INDEX_FILE)
+            if copied.sha256 != manifest.index_file.sha256:
                 raise DamagedIndex(f"The file of generation {manifest.generation} has changed since it was published.")
         ids = np.sort(ids_of(faiss.read_index(str(building / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)))
         buffer = io.BytesIO()

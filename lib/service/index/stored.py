@@ -1,23 +1,37 @@
-"""One FAISS file: writing it durably, proving that it holds what was written, reading it for change."""
+"""What was written as the file of a generation, and the proof that the file holds it."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
-from lib.service.index.durable import HashingSink, sha256_of
-from lib.service.index.manifest import INDEX_FILE, FileFacts, Ids, hash_ids, read_whole
-
-_BLOCK_BYTES = 1 << 22
-_SAMPLES = 16
+from lib.service.index.durable import sha256_of, xxh3_of
+from lib.service.index.manifest import INDEX_FILE, FileFacts, Ids, Manifest, hash_ids, read_whole
 
 
 class DamagedIndex(Exception):
     """An index file does not hold what it should: its disk or its memory is at fault. Build a new generation."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What went into a file: all of its ids in their order, and some of its vectors as they must be read again."""
+
+    factory: str
+    dimension: int
+    ids: Ids
+    facts: FileFacts
+    samples: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+
+#: (the file to write, the folder of the generation served now) → what was written; what it raises ends the publish
+Content = Callable[[Path, Path | None], Written]
 
 
 def ids_of(index: faiss.Index) -> Ids:
@@ -25,49 +39,37 @@ def ids_of(index: faiss.Index) -> Ids:
     return np.asarray(faiss.vector_to_array(cast("faiss.IndexIDMap2", index).id_map), np.int64)
 
 
-def write_index(index: faiss.Index, path: Path) -> FileFacts:
-    """Write ``index`` durably; the file's facts, taken from the bytes as they pass."""
-    with path.open("wb", buffering=0) as file:
-        with HashingSink(file) as sink:
-            faiss.write_index(index, _writer_into(sink))
-        os.fsync(file.fileno())
-    return FileFacts(sha256=sink.sha256, size_bytes=sink.size_bytes)
-
-
-def _writer_into(sink: HashingSink) -> faiss.IOWriter:
-    untyped: Any = faiss  # its type stubs leave this class out
-    writer: faiss.IOWriter = untyped.PyCallbackIOWriter(sink, _BLOCK_BYTES)
-    return writer
-
-
-def check_stored(path: Path, index: faiss.Index) -> None:
-    """DamagedIndex unless the file reads as the same index: shape, ids, and a sample of vectors."""
+def check_stored(path: Path, written: Written) -> None:
+    """DamagedIndex unless FAISS reads the file as what was written: shape, ids, and a sample of vectors."""
     try:
         stored = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
         raise DamagedIndex(f"{path.name} cannot be read again: {error}") from error
-    if (stored.d, stored.ntotal, stored.metric_type) != (index.d, index.ntotal, index.metric_type):
-        raise DamagedIndex(f"{path.name} holds {stored.ntotal} vectors of {stored.d}, not {index.ntotal} of {index.d}.")
-    ids = ids_of(index)
-    if not np.array_equal(ids_of(stored), ids):
+    if (stored.d, stored.ntotal, stored.metric_type) != (written.dimension, len(written.ids), faiss.METRIC_INNER_PRODUCT):
+        raise DamagedIndex(f"{path.name} holds {stored.ntotal} vectors of {stored.d}, not {len(written.ids)} of {written.dimension}.")
+    if not np.array_equal(ids_of(stored), written.ids):
         raise DamagedIndex(f"{path.name} does not hold the ids that were written.")
-    for sample in ids[:: max(1, len(ids) // _SAMPLES)].tolist():
-        if not np.array_equal(stored.reconstruct(sample), index.reconstruct(sample)):
-            raise DamagedIndex(f"{path.name} holds another vector for id {sample} than was written.")
+    for ident, vector in written.samples.items():
+        if not np.array_equal(stored.reconstruct(ident), vector):
+            raise DamagedIndex(f"{path.name} holds another vector for id {ident} than was written.")
 
 
-def read_for_update(folder: Path) -> faiss.Index:
-    """The index of a generation's folder, in memory and proven by its hash. DamagedIndex when it is not what was published.
+def prove(folder: Path) -> Manifest:
+    """The manifest of a generation's folder; DamagedIndex when its file is not the one that was published.
 
-    Never mapped: adding to a mapped index ends the process, removing from one too.
+    Nearly half of all damaged files load and answer; only a hash tells.
     """
     manifest = read_whole(folder)
     if manifest is None:
         raise DamagedIndex(f"{folder.name} is not a whole generation.")
-    # Nearly half of all damaged files load and answer; only the hash tells.
-    if sha256_of(folder / INDEX_FILE) != manifest.index_file.sha256:
+    path, facts = folder / INDEX_FILE, manifest.index_file
+    same = xxh3_of(path) == facts.xxh3 if facts.xxh3 else sha256_of(path) == facts.sha256
+    if not same:
         raise DamagedIndex(f"The index file of {folder.name} is not the one that was published.")
-    index = faiss.read_index(str(folder / INDEX_FILE))
-    if index.ntotal != manifest.vectors or hash_ids(ids_of(index)) != manifest.ids_sha256:
-        raise DamagedIndex(f"The index file of {folder.name} and its manifest disagree.")
-    return index
+    return manifest
+
+
+def check_ids(ids: Ids, manifest: Manifest) -> None:
+    """DamagedIndex unless these are the ids the manifest announces."""
+    if len(ids) != manifest.vectors or hash_ids(ids) != manifest.ids_sha256:
+        raise DamagedIndex(f"The index file of {manifest.folder_name} and its manifest disagree.")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from lib.contract.jobs import JobFailure
 from lib.contract.states import AnswerChange
 from lib.service import golden
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder
-from lib.service.index.build import build_index, update_index
+from lib.service.index.build import new_index
 from lib.service.index.factory import choose_factory
-from lib.service.index.generations import Generations, Superseded
+from lib.service.index.generations import Generations, PublishStep, Superseded
 from lib.service.index.manifest import Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
-from lib.service.index.stored import DamagedIndex
+from lib.service.index.stored import Content, DamagedIndex
+from lib.service.index.update import updated_index
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_quick_snapshot
 from lib.service.storage import embeddings
@@ -72,7 +72,7 @@ def _say_regressions(context: JobContext, run_id: str) -> int:
 
 
 def _refresh(context: JobContext) -> dict[str, Any]:
-    generations, embedder = Generations(context.config.index_dir), current_embedder(context.database, context.config)
+    generations, embedder = _generations(context), current_embedder(context.database, context.config)
     served = generations.current()
     if served is None or served.fingerprint != embedder.fingerprint:
         return build_anew(context)
@@ -85,23 +85,21 @@ def _refresh(context: JobContext) -> dict[str, Any]:
         # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
         if total and (changes > REBUILD_ABOVE_RATIO * served.vectors or choose_factory(total) != served.factory):
             return build_anew(context)
-        began = time.monotonic()
+        content = updated_index(
+            embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
+            removals=embeddings.list_removals(connection, after=served.revision, upto=upto),
+            on_progress=lambda done: context.tell("updating", done, changes),
+        )
         try:
-            index = update_index(
-                generations.folder_of(served),
-                embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
-                removals=embeddings.list_removals(connection, after=served.revision, upto=upto),
-                on_progress=lambda done: context.tell("updating", done, changes),
-            )
+            return _publish(context, generations, content, embedder, upto, based_on=served.generation) | {"changes": changes}
         except DamagedIndex as damage:
             context.say(f"the served generation cannot be updated, so it is built anew: {damage}", level="warning")
-            return build_anew(context)
-    return _publish(context, generations, index, embedder, upto, began, based_on=served.generation) | {"changes": changes}
+    return build_anew(context)
 
 
 def build_anew(context: JobContext) -> dict[str, Any]:
     """Build a generation from nothing but the vectors, and publish it. Safe to repeat: a job publishes one."""
-    generations, embedder = Generations(context.config.index_dir), current_embedder(context.database, context.config)
+    generations, embedder = _generations(context), current_embedder(context.database, context.config)
     if done := generations.published_by(context.job.job_id):  # died between publishing and the checkpoint
         return _result(done)
     with context.database.read() as connection:
@@ -109,28 +107,31 @@ def build_anew(context: JobContext) -> dict[str, Any]:
         total = embeddings.count_embeddings(connection, embedder.fingerprint)
         if not total:
             raise OperationFailed(JobFailure.NOTHING_TO_INDEX, "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
-        began = time.monotonic()
-        index = build_index(
+        content = new_index(
             embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=0, upto=upto),
             factory=choose_factory(total),
             dimension=embedder.dimension,
+            expected=total,
             on_progress=lambda done: context.tell("building", done, total),
         )
-    return _publish(context, generations, index, embedder, upto, began)
+        return _publish(context, generations, content, embedder, upto)
+
+
+def _generations(context: JobContext) -> Generations:
+    """They tell the job when the new file is written: the last moment at which a cancel is heard."""
+    return Generations(context.config.index_dir, on_step=lambda step: context.tell("publishing") if step is PublishStep.WRITTEN else None)
 
 
 def _publish(
-    context: JobContext, generations: Generations, index: Any, embedder: Embedder, upto: int, began: float, *, based_on: int | None = None
+    context: JobContext, generations: Generations, content: Content, embedder: Embedder, upto: int, *, based_on: int | None = None
 ) -> dict[str, Any]:
-    context.tell("publishing")
     try:
         manifest = generations.publish(
-            index,
+            content,
             embedder=embedder.name,
             fingerprint=embedder.fingerprint,
             revision=upto,
             job_id=context.job.job_id,
-            build_seconds=time.monotonic() - began,
             based_on=based_on,
         )
     except Superseded as superseded:

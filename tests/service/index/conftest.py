@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 
-from lib.service.index.build import Batch, build_index
+from lib.service.index.build import Batch, new_index
 from lib.service.index.generations import Generations
 from lib.service.index.manifest import Manifest
+from lib.service.index.stored import Content
 
 DIMENSION = 16
 
@@ -34,9 +34,9 @@ def batch() -> Callable[..., Batch]:
 
 
 @pytest.fixture
-def index_of() -> Callable[..., faiss.Index]:
-    def build(*ids: int, factory: str = "IDMap2,Flat") -> faiss.Index:
-        return build_index([batch_of(*ids)], factory=factory, dimension=DIMENSION)
+def index_of() -> Callable[..., Content]:
+    def build(*ids: int, factory: str = "IDMap2,Flat") -> Content:
+        return new_index([batch_of(*ids)], factory=factory, dimension=DIMENSION)
 
     return build
 

@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import faiss
 import pytest
 
-from lib.service.index.build import build_index
+from lib.service.index.build import new_index
 from lib.service.index.generations import Generations, PublishStep
 from lib.service.index.manifest import INDEX_FILE
 from lib.service.index.reader import IndexReader
-from lib.service.index.stored import ids_of, read_for_update
+from lib.service.index.stored import Content, ids_of
+from tests.service.index.files import read_proven
 
 ROOT = Path(__file__).parents[3]
 OLD, NEW = {1, 2, 3}, {2, 3, 4, 5}
@@ -26,14 +26,14 @@ VICTIM = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from lib.service.index.build import build_index
+from lib.service.index.build import new_index
 from lib.service.index.generations import Generations
 folder, step, *ids = sys.argv[1:]
 def die(reached):
     if reached == step:
         os.kill(os.getpid(), signal.SIGKILL)
 batch = (np.array(ids, np.int64), np.eye(16, dtype=np.float32)[: len(ids)])
-index = build_index([batch], factory="IDMap2,Flat", dimension=16)
+index = new_index([batch], factory="IDMap2,Flat", dimension=16)
 Generations(Path(folder), on_step=die).publish(index, embedder="e", fingerprint="f", revision=2, job_id="new")
 """
 
@@ -46,10 +46,10 @@ def ids_served(folder: Path) -> set[int]:
     """The ids of the served generation, whose bytes must be the ones its manifest names."""
     current = Generations(folder).current()
     assert current is not None
-    return set(ids_of(read_for_update(folder / current.folder_name)).tolist())
+    return set(ids_of(read_proven(folder / current.folder_name)).tolist())
 
 
-def check_recovery(folder: Path, index: faiss.Index) -> None:
+def check_recovery(folder: Path, index: Content) -> None:
     """The next life of the job repeats the publish, and housekeeping leaves two generations."""
     generations = Generations(folder)
     repeated = generations.publish(index, embedder="e", fingerprint="f", revision=2, job_id="new")
@@ -128,7 +128,7 @@ def test_kill_9_in_a_publish_leaves_one_whole_generation_and_a_free_lock(tmp_pat
     assert run.returncode == -signal.SIGKILL, run.stderr
     assert ids_served(folder) == (NEW if step in SERVES_NEW else OLD)
     assert reader.manifest().job_id == ("new" if step in SERVES_NEW else "old")
-    check_recovery(folder, build_index([batch(*NEW)], factory="IDMap2,Flat", dimension=16))
+    check_recovery(folder, new_index([batch(*NEW)], factory="IDMap2,Flat", dimension=16))
 
 
 @pytest.mark.faults

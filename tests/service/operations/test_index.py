@@ -71,7 +71,7 @@ def test_a_refresh_of_what_has_not_changed_makes_no_new_generation(library: Road
 
 
 def test_after_many_changes_a_refresh_builds_anew(library: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "update_index", lambda *_, **__: pytest.fail("an update is slower here"))
+    monkeypatch.setattr(index, "updated_index", lambda *_, **__: pytest.fail("an update is slower here"))
     library.import_sheet(csv_of(*((f"k{number}", f"other{number}", "ann") for number in range(10))))
     library.embed()
     assert library.run("refresh")["state"] == "succeeded"
