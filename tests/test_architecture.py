@@ -50,6 +50,7 @@ SERVICE_ORDER = [
     "undo",
     "plans",
     "inspections",
+    "rehearsals",
     "drift",
     "reembedding",
     "plan_rows",

@@ -19,6 +19,7 @@ from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
 from lib.client.plans import PlansClient
 from lib.client.queue import QueueClient
+from lib.client.rehearsals import RehearsalsClient
 from lib.client.settings import SettingsClient
 from lib.client.sheets import SheetsClient
 from lib.client.snapshot_calls import SnapshotsClient
@@ -61,6 +62,7 @@ class Client(
     IndexClient,
     SnapshotsClient,
     InspectionsClient,
+    RehearsalsClient,
     SettingsClient,
     SheetsClient,
     LookingClient,

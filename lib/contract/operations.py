@@ -56,6 +56,7 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.REPAIR: 60 * 60,
     Operation.REQUEUE: 60 * 60,
     Operation.REEMBED: 2 * 60 * 60,
+    Operation.REHEARSE: 30 * 60,
 }
 
 

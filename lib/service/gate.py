@@ -20,6 +20,7 @@ from lib.contract.imports import ImportRequest
 from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
+from lib.contract.rehearsals import ImportChange, RehearseRequest
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
 from lib.contract.states import EmbedderKind, JobState, Operation
 from lib.service import index_gate, plan_gate
@@ -64,6 +65,7 @@ CONFLICTS: dict[Operation | Action, frozenset[Operation]] = {
     ),
     # Imports and refreshes go on with the present model until it switches.
     Operation.REEMBED: frozenset({Operation.REEMBED, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR}),
+    Operation.REHEARSE: frozenset({Operation.REHEARSE}),  # reads only, and stands in nobody's way; two would fight for the cores
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
     Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE, Operation.REEMBED}),
     Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
@@ -96,6 +98,7 @@ _NOUN = {
     Operation.REPAIR: "A repair of the index",
     Operation.REQUEUE: "A change of many rows of the queue",
     Operation.REEMBED: "A change of the model",
+    Operation.REHEARSE: "A rehearsal",
 }
 
 
@@ -120,7 +123,7 @@ def find_conflict(connection: Connection, asked: Operation | Action) -> Gate:
 
 def _decide_this(connection: Connection, operation: Operation, arguments: Mapping[str, Any]) -> Gate:
     """What this very start is about may stand in its own way."""
-    if arguments.get("plan_id") and operation in (Operation.IMPORT, Operation.EXPORT):
+    if operation is Operation.REHEARSE or (arguments.get("plan_id") and operation in (Operation.IMPORT, Operation.EXPORT)):
         return _decide_planned(connection, operation, arguments)
     if operation is Operation.UNDO:
         return decide_undo(get_job(connection, str(arguments["import_job_id"])), now=utc_now())
@@ -137,6 +140,8 @@ def _decide_this(connection: Connection, operation: Operation, arguments: Mappin
 def _decide_planned(connection: Connection, operation: Operation, arguments: Mapping[str, Any]) -> Gate:
     if operation is Operation.EXPORT:
         return decide_export(connection, ExportRequest.model_validate(arguments))
+    if operation is Operation.REHEARSE:
+        return _decide_rehearsal(connection, arguments)
     return _decide_import(connection, ImportRequest.model_validate(arguments))
 
 
@@ -194,6 +199,14 @@ def _decide_import(connection: Connection, request: ImportRequest) -> Gate:
     return decision
 
 
+def _decide_rehearsal(connection: Connection, arguments: Mapping[str, Any]) -> Gate:
+    """Tried is only what could be done: a plan that stands, or a model for a table that is not empty."""
+    change = RehearseRequest.model_validate({"change": arguments["change"]}).change
+    if isinstance(change, ImportChange):
+        return _decide_import(connection, change.request)
+    return _nothing_to_work_on(connection, Operation.REEMBED)
+
+
 def decide_ticks(connection: Connection, plan: sa.Row[tuple[object, ...]], seen: int | None, *, table_revision: int) -> Gate:
     """May rows of this plan be ticked by somebody who saw the ticks of revision ``seen``?"""
     for lock in list_locks(connection):
@@ -226,6 +239,11 @@ def decide_go_back(connection: Connection, *, served: int | None, target: int | 
     if not conflict.allowed:
         return conflict
     return index_gate.decide_generation(served=served, target=target, same_model=same_model, expected=expected)
+
+
+def decide_throw_away(job: Job) -> Gate:
+    """May what this job makes be thrown away?"""
+    return _held(job, job.operation, job.started_at or job.created_at) if job.is_active else OPEN
 
 
 def decide_cancel(job: Job) -> Gate:

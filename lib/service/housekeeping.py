@@ -21,6 +21,7 @@ from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
 from lib.service.moments import KEEP_MOMENTS
 from lib.service.recovery import Recovery
+from lib.service.rehearsals import sweep_rehearsals
 from lib.service.snapshots import sweep_snapshots
 from lib.service.storage import (
     audit,
@@ -127,6 +128,7 @@ class Housekeeping:
             item_events.forget_old(connection, now.timestamp())
         sweep_snapshots(self._database, self._config)
         sweep_quarantine(self._config)
+        sweep_rehearsals(self._database, self._config)
         for name in old_exports:
             (self._config.exports_dir / name).unlink(missing_ok=True)
         for upload_id in old_uploads:

@@ -9,6 +9,7 @@ from lib.service.engine import JobQueue
 from lib.service.exports import Exports
 from lib.service.feed import Feed
 from lib.service.inspections import Inspections
+from lib.service.rehearsals import Rehearsals
 from lib.service.search import Search
 from lib.service.security import Guard
 from lib.service.storage.database import Database
@@ -29,6 +30,7 @@ class Services:
     search: Search
     exports: Exports
     inspections: Inspections
+    rehearsals: Rehearsals
     feed: Feed
     telemetry: Telemetry
 
@@ -56,6 +58,7 @@ def build_services(config: Config) -> Services:
         search=search,
         exports=Exports(database),
         inspections=Inspections(database, config, queue, uploads, search),
+        rehearsals=Rehearsals(database, config, queue),
         feed=feed,
         telemetry=Telemetry(database, feed, search),
     )

@@ -69,6 +69,7 @@ _ON_INDEX = (
     Operation.CHECK,
     Operation.REPAIR,
     Operation.REEMBED,
+    Operation.REHEARSE,
 )
 
 

@@ -161,6 +161,7 @@ def describe_intention(intention: Intention) -> str:
     what = {
         Operation.IMPORT: f"Applies plan {str(arguments.get('plan_id'))[:8]}.",
         Operation.UNDO: f"Takes back import {str(arguments.get('import_job_id'))[:8]}.",
+        Operation.REHEARSE: f"Tries “{arguments.get('name')}”.",
         Operation.INSPECT: f"Looks into “{arguments.get('name')}”.",
         Operation.SNAPSHOT: f"Saved as “{arguments['name']}”." if arguments.get("name") else "",
     }.get(intention.operation, "")

@@ -109,6 +109,7 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.REPAIR: "Index repair",
     Operation.REQUEUE: "Change of the queue",
     Operation.REEMBED: "Change of the model",
+    Operation.REHEARSE: "Rehearsal",
 }
 
 #: What a worker may say it does while it follows each wish; anything else is shown as a difference.

@@ -68,7 +68,7 @@ def _summarize_success(job: Job) -> str:  # noqa: PLR0911 - one for each operati
             return ", ".join(counts) or ("nothing to do" if job.operation is Operation.IMPORT else "plan made")
         case Operation.UNDO | Operation.CHECK | Operation.REPAIR:
             return _summarize_mending(job)
-        case Operation.SNAPSHOT | Operation.INSPECT | Operation.RESTORE:
+        case Operation.SNAPSHOT | Operation.INSPECT | Operation.RESTORE | Operation.REHEARSE:
             return _summarize_file(job)
         case Operation.REQUEUE:
             return _summarize_requeue(job)
@@ -85,6 +85,8 @@ def _summarize_file(job: Job) -> str:
     name, generation = text_of(job, "name") or UNKNOWN, format_count(count_of(job, "generation"))
     if job.operation is Operation.INSPECT:
         return f"“{name}”: {text_of(job, 'verdict') or UNKNOWN}. {text_of(job, 'detail') or ''}".rstrip()
+    if job.operation is Operation.REHEARSE:
+        return f"“{name}”: {text_of(job, 'verdict') or UNKNOWN}, {format_count(count_of(job, 'rows'))} rows tried"
     return f"“{name}” is served as generation {generation}" if job.operation is Operation.RESTORE else f"“{name}”, generation {generation}"
 
 

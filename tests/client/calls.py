@@ -59,6 +59,7 @@ from lib.contract.states import (
 from tests.client.export_calls import EXPORT_CALLS
 from tests.client.looking_calls import LOOKING_CALLS
 from tests.client.queue_calls import QUEUE_CALLS
+from tests.client.rehearsal_calls import REHEARSAL_CALLS, REHEARSE
 from tests.client.settings_calls import SETTINGS_CALLS
 from tests.client.worker_calls import WORKER_CALLS
 
@@ -222,6 +223,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
         EntryPage(items=[], total=0, taken_at=NOW),
     ),
     **LOOKING_CALLS,
+    **REHEARSAL_CALLS,
     **SETTINGS_CALLS,
     **WORKER_CALLS,
     "list_audit": (
@@ -249,6 +251,7 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_rebuild": (lambda c: c.start_rebuild(), "rebuild"),
     "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),
     "start_inspection": (lambda c: c.start_inspection(InspectRequest(source=SnapshotSource(snapshot_id="s"))), "inspect"),
+    "start_rehearsal": (lambda c: c.start_rehearsal(REHEARSE), "rehearse"),
     "start_restore": (lambda c: c.start_restore(RestoreRequest(inspection_id="a" * 32, typed_name="mine")), "restore"),
     "start_requeue": (lambda c: c.start_requeue(RequeueRequest()), "requeue"),
     "start_undo": (lambda c: c.start_undo("j/1"), "import/j%2F1/undo"),

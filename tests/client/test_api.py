@@ -103,6 +103,12 @@ def test_a_golden_question_is_forgotten_by_its_id(client: Client, script: Script
     assert len(script.seen) == 1
 
 
+def test_a_rehearsal_is_thrown_away_by_its_id(client: Client, script: Script) -> None:
+    script.on("DELETE", "/api/rehearsals/r%2F1", 204)
+    client.delete_rehearsal("r/1")
+    assert len(script.seen) == 1
+
+
 def test_the_audit_is_downloaded_as_it_is(client: Client, script: Script, tmp_path: Path) -> None:
     data = "at,actor\r\n2026,ädä\r\n".encode()
     script.on("GET", "/api/audit/file", body=data, headers={"Content-Type": "text/csv; charset=utf-8"})
@@ -159,7 +165,7 @@ def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
     tried |= {"preview_export"}
     tried |= {"delete_golden_question", "delete_note", "start_check", "download_bad_rows", "bad_rows_link"}
-    tried |= {"download_snapshot", "snapshot_link"}
+    tried |= {"delete_rehearsal", "download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}
     assert {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} == tried

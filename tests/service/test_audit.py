@@ -34,7 +34,10 @@ from tests.service.traces import mutating
 PART_OF_ANOTHER = {"put_upload_slice": "the bytes of an upload whose announcement left its trace; nobody sees them before the last"}
 
 #: Where what changes stands in no table, and the trace is all the database learns; proved beside the thing itself.
-PROVED_ELSEWHERE = {"go_back": "the pointer to the served generation, in test_restore.py"}
+PROVED_ELSEWHERE = {
+    "go_back": "the pointer to the served generation, in test_restore.py",
+    "delete_rehearsal": "the folder of a rehearsal, in test_rehearsals.py",
+}
 
 Call = Callable[[Road], httpx2.Response]
 
@@ -116,6 +119,7 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "start_check": (post("/api/index/check"), "start_check"),
     "start_repair": (post("/api/operations/repair", check_id="{check}"), "start_repair"),
     "start_reembedding": (post("/api/operations/reembed", embedder="wordllama"), "start_reembed"),
+    "start_rehearsal": (lambda road: road.start("rehearse", change={"kind": "reembed", "embedder": "wordllama"}), "start_rehearse"),
     "start_undo": (post("/api/operations/import/{import}/undo"), "start_undo"),
     "create_moment": (post("/api/moments"), "create_moment"),
 }

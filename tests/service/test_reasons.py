@@ -19,6 +19,7 @@ from lib.contract.operations import Gate, Reason
 from lib.contract.states import Operation
 from lib.service.storage import schema
 from tests.service.refusals import Provoked, check_twice, repair_of, running, start_check
+from tests.service.refused_rehearsals import rehearse_for_nothing, rehearse_twice, throw_away_what_runs
 from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
 from tests.service.refused_sheets import REFUSED_SHEETS, REFUSED_TARGETS
 from tests.service.road import Road, csv_of, sheet
@@ -174,6 +175,7 @@ ON_AN_EMPTY_SERVICE = [
     Case("start_check", Reason.NOTHING_TO_DO, start_check),
     *(Case("preview_import", reason, provoke) for reason, provoke in REFUSED_SHEETS.items()),
     Case("start_reembedding", Reason.TABLE_EMPTY, lambda road: (road.start("reembed", embedder="wordllama"), road.gate("reembed"))),
+    Case("start_rehearsal", Reason.TABLE_EMPTY, rehearse_for_nothing),
     Case("put_setting", Reason.CHANGED_SINCE_SHOWN, change_what_was_seen),
     Case("drain_worker", Reason.CHANGED_SINCE_SHOWN, wish_for_what_was_seen),
     Case("pause_workers", Reason.CHANGED_SINCE_SHOWN, wish_all_for_what_was_seen("pause")),
@@ -192,6 +194,8 @@ WITH_A_TABLE = [
     Case("start_check", Reason.OPERATION_RUNNING, check_twice),
     Case("start_repair", Reason.NOTHING_TO_DO, repair_of(None)),
     Case("start_repair", Reason.CHANGED_SINCE_SHOWN, repair_of("an older one")),
+    Case("start_rehearsal", Reason.OPERATION_RUNNING, rehearse_twice),
+    Case("delete_rehearsal", Reason.OPERATION_RUNNING, throw_away_what_runs),
     Case("start_requeue", Reason.OPERATION_RUNNING, while_running("requeue", Operation.REQUEUE)),
     Case("retry_failures", Reason.OPERATION_RUNNING, act_while_requeuing("failures/retry")),
     Case("discard_failures", Reason.OPERATION_RUNNING, act_while_requeuing("failures/discard")),

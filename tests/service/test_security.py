@@ -123,7 +123,10 @@ def test_a_write_that_a_browser_marks_as_foreign_is_refused_and_a_read_is_not(ap
 
 
 #: They ask with a body, or for a key to what may be read anyway.
-READING_POSTS = ("/api/index/search", "/api/tickets", "/api/visits", "/api/exports/scope", "/api/inspections/{inspection_id}/search")
+READING_POSTS = {
+    *("/api/index/search", "/api/inspections/{inspection_id}/search", "/api/rehearsals/{rehearsal_id}/search"),
+    *("/api/tickets", "/api/visits", "/api/exports/scope"),
+}
 
 
 def test_the_document_says_which_role_each_route_needs(service_app: FastAPI) -> None:

@@ -15,6 +15,7 @@ from lib.contract.states import Change, ImportMode, PlanState, ShiftKind
 from lib.service.embedders import current_embedder
 from lib.service.operations.agreement import Agreement
 from lib.service.operations.comparison import ComparedRow, Comparison, add_differences
+from lib.service.operations.rehearsed import take_rehearsed_vectors
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.operations.sources import check_unmoved, open_source
@@ -173,8 +174,10 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     agreement = Agreement(context, plan)
     check_unmoved(context, plan, agreement.listen_to)
     agreement.flush()
+    embedder = current_embedder(context.database, context.config)
+    take_rehearsed_vectors(context, embedder)
     with context.hold_workers("while an import is applied"):
-        applied = _commit(context, plan, current_embedder(context.database, context.config).fingerprint, agreement.sheet)
+        applied = _commit(context, plan, embedder.fingerprint, agreement.sheet)
     context.say(
         f"applied: {applied['new']:,} new, {applied['changed']:,} changed, {applied['removed']:,} removed; "
         f"{applied['to_embed']:,} to embed, {applied['from_cache']:,} vectors known already"

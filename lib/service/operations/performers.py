@@ -13,6 +13,7 @@ from lib.service.operations import (
     index,
     inspections,
     reembedding,
+    rehearsals,
     requeue,
     restore,
     sheet_exports,
@@ -36,4 +37,5 @@ PERFORMERS: dict[Operation, Callable[[JobContext], dict[str, Any]]] = {
     Operation.REPAIR: drift.repair_index,
     Operation.REQUEUE: requeue.requeue_items,
     Operation.REEMBED: reembedding.reembed,
+    Operation.REHEARSE: rehearsals.rehearse_change,
 }

@@ -13,6 +13,7 @@ from lib.contract.reembedding import ReembedRequest
 from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder, open_embedder
 from lib.service.operations.index import ask_golden_questions, build_anew
+from lib.service.operations.rehearsed import take_rehearsed_vectors
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import items
 from lib.service.storage import reembedding as rows
@@ -24,6 +25,7 @@ TRIES = 4
 WAIT_SECONDS = 2.0
 #: Imports go on meanwhile: what they bring is embedded in rounds, the last of them while the workers stand still.
 ROUNDS = 5
+_KEPT = "Nothing was switched. Start it again when the cause is mended: what was embedded is kept."
 
 Settings = dict[str, SettingValue]
 
@@ -55,6 +57,7 @@ def _open(context: JobContext) -> tuple[Settings, Embedder]:
 
 def _embed_aside(context: JobContext) -> int:
     _, embedder = _open(context)
+    take_rehearsed_vectors(context, embedder)
     done = 0
     for _ in range(ROUNDS):
         with context.database.read() as connection:
@@ -77,13 +80,14 @@ def _embed_round(context: JobContext, embedder: Embedder, total: int) -> int:
             return done
         after = page[-1].entry_id
         texts = {bytes(row.content_hash): row.text for row in page}
-        vectors = _embed(embedder, texts)
+        vectors = embed_texts(embedder, texts, action=_KEPT)
         with context.write() as connection:
             items.store_vectors(connection, embedder.fingerprint, vectors)
         done += len(page)
 
 
-def _embed(embedder: Embedder, texts: dict[bytes, str]) -> list[tuple[bytes, bytes]]:
+def embed_texts(embedder: Embedder, texts: dict[bytes, str], *, action: str) -> list[tuple[bytes, bytes]]:
+    """(content hash, vector) of each text; what the model refuses is left out. ``action``: what to do when it does not answer at all."""
     todo, tries = dict(texts), 0
     while todo:
         try:
@@ -93,7 +97,6 @@ def _embed(embedder: Embedder, texts: dict[bytes, str]) -> list[tuple[bytes, byt
             if failure.position is not None and not failure.retryable:
                 del todo[list(todo)[failure.position]]
             elif tries >= TRIES or not failure.retryable:
-                action = "Nothing was switched. Start it again when the cause is mended: what was embedded is kept."
                 raise OperationFailed(JobFailure.UNEXPECTED, failure.detail, action) from failure
             else:
                 time.sleep(WAIT_SECONDS * 2 ** (tries - 1))

@@ -36,7 +36,8 @@ SPARE_HITS = 60
 #: A candidate that finds less than this of what it should is worse, whatever is served.
 RECALL_LIMIT = 0.95
 _SAME_COSINE = 0.99  # what 8 bits a component leave of a vector is above 0.999
-_CHANGED = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
+#: What becomes of an answer that is worth telling.
+CHANGED = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def rehearse(rehearsal: Rehearsal, examined: Examined) -> dict[str, Any]:
     served, served_answers = _ask_served(reader, rehearsal.queries)
     exact = _exact_nearest(rehearsal, unchanged)
     recall, served_recall = (_recall(rehearsal, answers, unchanged, exact) for answers in (examined.answers, served_answers))
-    low, mean, high = _interval(recall)
+    low, mean, high = interval(recall)
     comparison = InspectedComparison(
         served_generation=served,
         table_vectors=len(table.ids),
@@ -100,7 +101,7 @@ def rehearse(rehearsal: Rehearsal, examined: Examined) -> dict[str, Any]:
         recall_ratio=mean,
         recall_low_ratio=low,
         recall_high_ratio=high,
-        recall_served_ratio=_interval(served_recall)[1],
+        recall_served_ratio=interval(served_recall)[1],
     )
     changed, worse = _ask_questions(rehearsal, examined, reader)
     flags = _flags(comparison, worse)
@@ -121,9 +122,12 @@ def _flags(comparison: InspectedComparison, worse: int) -> list[str]:
         flags.append(f"{comparison.wrong:,} of {comparison.compared:,} unchanged rows hold another vector than the table's.")
     if comparison.recall_ratio is not None and comparison.recall_ratio < RECALL_LIMIT:
         flags.append(f"It finds {comparison.recall_ratio:.0%} of the rows it should find; {RECALL_LIMIT:.0%} is the least.")
-    if worse:
-        flags.append(f"{worse} golden question{'s get' if worse > 1 else ' gets'} a worse answer.")
-    return flags
+    return flags + describe_worse(worse)
+
+
+def describe_worse(questions: int) -> list[str]:
+    """The flag of so many golden questions that get a worse answer; none when it is none."""
+    return [f"{questions} golden question{'s get' if questions > 1 else ' gets'} a worse answer."] if questions else []
 
 
 def _count_wrong(rehearsal: Rehearsal, examined: Examined) -> int:
@@ -180,7 +184,7 @@ def _recall(rehearsal: Rehearsal, answers: Answers, among: Ids, exact: Vectors) 
     return ratios
 
 
-def _interval(ratios: list[float]) -> tuple[float | None, float | None, float | None]:
+def interval(ratios: list[float]) -> tuple[float | None, float | None, float | None]:
     """(low, mean, high) of a 95 % interval; unknown when nothing was measured."""
     if not ratios:
         return None, None, None
@@ -204,6 +208,6 @@ def _ask_questions(rehearsal: Rehearsal, examined: Examined, reader: IndexReader
     except (IndexUnreadable, ValueError):
         before = []
     one, other = ({answer.question_id: answer for answer in answers} for answers in (before, after))
-    differences = [each for each in golden.compare_answers(one, other) if each.change in _CHANGED]
+    differences = [each for each in golden.compare_answers(one, other) if each.change in CHANGED]
     worse = sum(each.change is AnswerChange.REGRESSED for each in differences)
     return [each.model_dump(mode="json") for each in differences], worse

@@ -16,6 +16,7 @@ from lib.contract.inspections import InspectRequest, RestoreRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
 from lib.contract.queue import RequeueRequest
 from lib.contract.reembedding import ReembedPlan, ReembedRequest
+from lib.contract.rehearsals import RehearseRequest
 from lib.contract.states import Operation, UndoOutcome
 from lib.service import jobs, plans, reembedding, undo
 from lib.service.exports import check_target
@@ -214,6 +215,17 @@ def start_reembedding(
     """Embed every row with another model, then switch to it."""
     reembedding.open_wanted(services.database, services.config, body)
     return _start(services, response, how.start(Operation.REEMBED, body.model_dump(mode="json", exclude_none=True), who, request_id))
+
+
+@router.post(
+    "/rehearse", status_code=202, response_model_exclude_none=True, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN)
+)
+def start_rehearsal(
+    body: RehearseRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Try an import or another model on sample rows beside production. Changes nothing. Another model needs the role admin."""
+    start = how.start(Operation.REHEARSE, body.model_dump(mode="json", exclude_none=True), who, request_id)
+    return _point(response, services.rehearsals.start_rehearsal(body, start, who))
 
 
 @router.post("/repair", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)

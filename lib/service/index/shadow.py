@@ -1,0 +1,82 @@
+"""A small index beside production, and the vectors that were made for it: both lie in a folder of their own.
+
+The vectors are kept in the order in which they were made, one record after the other, so that an attempt that died in the
+middle has lost none of them, and a promotion can take them over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from lib.service.index.build import new_index
+from lib.service.index.factory import FLAT
+from lib.service.index.manifest import Ids
+from lib.service.index.stored import DamagedIndex
+
+Vectors = NDArray[np.float32]
+
+_HASH_BYTES = 16
+_NORM_TOLERANCE = 1e-2
+
+
+def write_shadow(path: Path, ids: Ids, vectors: Vectors, *, dimension: int) -> int:
+    """Write an exact index of these vectors; its size in bytes."""
+    write = new_index([(ids, vectors)], factory=FLAT, dimension=dimension, expected=len(ids))
+    return write(path, None).facts.size_bytes
+
+
+class Shadow:
+    """Such an index, mapped read-only. DamagedIndex when it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise DamagedIndex(f"{path.name} cannot be opened: {error}") from error
+
+    def search(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
+        """The k nearest (id, score), best first."""
+        if not self._index.ntotal:
+            return []
+        faiss.omp_set_num_threads(1)
+        scores, ids = self._index.search(np.ascontiguousarray(vector, np.float32).reshape(1, -1), min(k, self._index.ntotal))
+        return [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
+
+
+class KeptVectors:
+    """The vectors one attempt has made with one model, by content hash."""
+
+    def __init__(self, folder: Path, fingerprint: str, dimension: int) -> None:
+        self._path = folder / file_name(fingerprint)
+        self._record = _record_of(dimension)
+
+    def add(self, made: Mapping[bytes, bytes]) -> None:
+        """Keep these; a repeat does no harm."""
+        with self._path.open("ab") as file:
+            file.write(b"".join(content_hash + vector for content_hash, vector in made.items()))
+
+
+def file_name(fingerprint: str) -> str:
+    """What the vectors of a model are kept in."""
+    return f"vectors-{fingerprint}.bin"
+
+
+def read_kept(path: Path, dimension: int) -> Iterator[dict[bytes, bytes]]:
+    """What such a file holds, in batches; a record that was cut off, or is no vector of unit length, is passed over."""
+    record = _record_of(dimension)
+    with path.open("rb") as file:
+        while block := file.read(record.itemsize * 4096):
+            rows = np.frombuffer(block[: len(block) // record.itemsize * record.itemsize], record)
+            lengths = np.linalg.norm(rows["vector"], axis=1)
+            whole = rows[np.abs(lengths - 1) <= _NORM_TOLERANCE]  # false for what is not finite
+            yield {each["hash"].tobytes(): each["vector"].tobytes() for each in whole}
+
+
+def _record_of(dimension: int) -> np.dtype[Any]:
+    return np.dtype([("hash", f"V{_HASH_BYTES}"), ("vector", "<f4", (dimension,))])

@@ -1,0 +1,210 @@
+"""Rehearse: try an import or another model on sample rows beside production, and say what would be found and what no longer.
+
+Production is only read. What is made lies in the rehearsal's own folder, each attempt in a part of its own:
+
+::
+
+    rehearsals/<job_id>/report.json             written last: without it there is no rehearsal
+    rehearsals/<job_id>/1/before.faiss, after.faiss, rows.json, vectors-<fingerprint>.bin
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.contract.golden import GoldenAnswer, GoldenDifference, GoldenQuestion
+from lib.contract.jobs import JobFailure
+from lib.contract.model import utc_now
+from lib.contract.rehearsals import ImportChange, ModelChange, RehearsedSide, RehearseRequest
+from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
+from lib.contract.states import AnswerChange, Verdict
+from lib.service import golden
+from lib.service.embedders import Embedder, EmbedderUnusable, open_embedder
+from lib.service.index.durable import write_synced
+from lib.service.index.shadow import Shadow, write_shadow
+from lib.service.operations.reembedding import wanted_settings
+from lib.service.operations.rehearsal import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
+from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.operations.sampling import Maker, Sample, Side, draw_sample, embed, make_side
+from lib.service.storage import golden as golden_rows
+from lib.service.storage import plans
+from lib.service.storage import reembedding as models
+from lib.service.storage.settings import get_values
+
+REPORT_FILE, ROWS_FILE = "report.json", "rows.json"
+BEFORE_FILE, AFTER_FILE = "before.faiss", "after.faiss"
+
+
+def rehearse_change(context: JobContext) -> dict[str, Any]:
+    """The report is kept beside the shadow indexes; the job's result says what it comes to."""
+    return context.step("rehearse_change", _rehearse, context)
+
+
+def _rehearse(context: JobContext) -> dict[str, Any]:
+    folder = context.config.rehearsals_dir / context.job.job_id
+    attempt = folder / str(context.attempt)  # one that was taken for dead may still write into its own
+    try:
+        attempt.mkdir(parents=True, exist_ok=True, mode=0o700)
+        report = _try_out(context, attempt)
+        write_synced(attempt / REPORT_FILE, json.dumps(report).encode())
+        (attempt / REPORT_FILE).rename(folder / REPORT_FILE)
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)  # cancelled or broken off: nothing of it stays
+        raise
+    return {"name": report["name"], "verdict": report["verdict"], "rows": report["counts"]["rows"], "embedded": report["embedded"]}
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What the rehearsal is about: the change, the golden questions, and the models before and after with their settings."""
+
+    change: ImportChange | ModelChange
+    questions: list[GoldenQuestion]
+    settings: dict[str, dict[str, SettingValue]]
+    sample: Sample
+
+
+def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
+    room = _open_room(context)
+    before_maker = Maker(context, folder, _open(context, room.settings["before"]))
+    other = isinstance(room.change, ModelChange)
+    after_maker = Maker(context, folder, _open(context, room.settings["after"])) if other else before_maker
+    before = make_side(context, room.sample, before_maker, after=False)
+    after = make_side(context, room.sample, after_maker, after=True)
+    context.tell("building the shadow indexes")
+    sides = {
+        "before": _build(before, folder / BEFORE_FILE, whole=room.sample.counts.table_rows),
+        "after": _build(after, folder / AFTER_FILE, whole=room.sample.rows_after),
+    }
+    write_synced(folder / ROWS_FILE, json.dumps({"before": _rows(before), "after": _rows(after)}).encode())
+    context.tell("comparing before and after")
+    shadows = Shadow(folder / BEFORE_FILE), Shadow(folder / AFTER_FILE)
+    overlaps = _overlaps(before, after, *shadows)
+    low, mean, high = interval(overlaps)
+    changed, worse = _ask_questions(room.questions, before, after, *shadows)
+    flags = _flags(sides["before"], sides["after"], worse)
+    embedded = len(before_maker.made) + (len(after_maker.made) if other else 0)
+    return {
+        "rehearsal_id": context.job.job_id,
+        "name": context.job.arguments["name"],
+        "change": room.change.model_dump(mode="json"),
+        "verdict": Verdict.WORSE if flags else Verdict.GOOD,
+        "flags": flags,
+        "counts": room.sample.counts.model_dump(),
+        **{name: side.model_dump() for name, side in sides.items()},
+        "queries": len(overlaps),
+        "overlap_ratio": mean,
+        "overlap_low_ratio": low,
+        "overlap_high_ratio": high,
+        "questions": [each.model_dump(mode="json") for each in changed],
+        "questions_asked": len(room.questions),
+        "embedded": embedded,
+        **_cost(context, room, after, after_maker),
+        "made_at": utc_now().isoformat(),
+        "settings": room.settings,
+        "attempt": context.attempt,
+    }
+
+
+def _open_room(context: JobContext) -> _Room:
+    asked = {name: context.job.arguments[name] for name in RehearseRequest.model_fields}
+    request = RehearseRequest.model_validate(asked)
+    change = request.change
+    context.tell("drawing the sample")
+    with context.database.read() as connection:
+        if isinstance(change, ImportChange) and plans.get_plan(connection, change.plan_id) is None:
+            raise OperationFailed(JobFailure.PLAN_MISSING, "The plan is gone: it was removed by age.", "Preview the source again.")
+        stands = {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
+        wanted = wanted_settings(connection, change.request) if isinstance(change, ModelChange) else stands
+        questions = golden_rows.list_questions(connection)
+        sample = draw_sample(connection, change.request if isinstance(change, ImportChange) else None, request.rows, questions)
+    return _Room(change, questions, {"before": stands, "after": wanted}, sample)
+
+
+def _open(context: JobContext, settings: dict[str, SettingValue]) -> Embedder:
+    try:
+        return open_embedder(context.config, settings)
+    except EmbedderUnusable as unusable:
+        raise OperationFailed(JobFailure.UNEXPECTED, str(unusable), "Choose another model, or mend this one.") from unusable
+
+
+def _rows(side: Side) -> dict[str, list[str]]:
+    return {str(ident): [side.keys[ident], side.texts[ident]] for ident in side.ids.tolist()}
+
+
+def _build(side: Side, path: Path, *, whole: int) -> RehearsedSide:
+    """Write the side's index and describe it. ``whole``: rows of the whole table on this side."""
+    size_bytes = write_shadow(path, side.ids, side.vectors, dimension=side.embedder.dimension)
+    return RehearsedSide(
+        embedder=side.embedder.name,
+        dimension=side.embedder.dimension,
+        vectors=len(side.ids),
+        refused=side.refused,
+        shared=side.shared(),
+        index_bytes=round(size_bytes / len(side.ids) * whole) if len(side.ids) else None,
+    )
+
+
+def _overlaps(before: Side, after: Side, shadow_before: Shadow, shadow_after: Shadow) -> list[float]:
+    """For rows that are there on both sides: of the nearest before, how many are among the nearest after."""
+    both = np.intersect1d(before.ids, after.ids)
+    picked = np.sort(np.random.default_rng(9).choice(both, min(QUERIES, len(both)), replace=False)).tolist()
+    ratios = []
+    for ident in picked:
+        one, other = (
+            {found for found, _ in shadow.search(side.vectors[np.searchsorted(side.ids, ident)], NEAREST + 1) if found != ident}
+            for side, shadow in ((before, shadow_before), (after, shadow_after))
+        )
+        if one:
+            ratios.append(len(one & other) / len(one))
+    return ratios
+
+
+def _ask_questions(
+    questions: list[GoldenQuestion], before: Side, after: Side, shadow_before: Shadow, shadow_after: Shadow
+) -> tuple[list[GoldenDifference], int]:
+    """(the golden questions whose answer changes, how many of them for the worse)."""
+    answers = _answer(questions, before, shadow_before), _answer(questions, after, shadow_after)
+    differences = [each for each in golden.compare_answers(*answers) if each.change in CHANGED]
+    return differences, sum(each.change is AnswerChange.REGRESSED for each in differences)
+
+
+def _answer(questions: list[GoldenQuestion], side: Side, shadow: Shadow) -> dict[str, GoldenAnswer]:
+    if not len(side.ids):
+        return {}
+    vectors = dict(embed(side.embedder, {question.question_id.encode(): question.text for question in questions}))
+    known, answers = set(side.keys.values()), {}
+    for question in questions:
+        if vector := vectors.get(question.question_id.encode()):
+            found = [side.keys[ident] for ident, _ in shadow.search(np.frombuffer(vector, "<f4"), question.k)]
+            answers[question.question_id] = golden.judge(question, found, known)
+    return answers
+
+
+def _flags(before: RehearsedSide, after: RehearsedSide, worse: int) -> list[str]:
+    flags = describe_worse(worse)
+    if (refused := after.refused - before.refused) > 0:
+        flags.append(f"{refused:,} more row{'s get' if refused > 1 else ' gets'} no vector, because the model refuses the text.")
+    was, would_be = (side.shared / max(1, side.vectors) for side in (before, after))
+    if would_be - was > 1 - RECALL_LIMIT:
+        flags.append(f"{would_be:.0%} of the rows get the same vector as another row, now {was:.0%}: a search cannot tell them apart.")
+    return flags
+
+
+def _cost(context: JobContext, room: _Room, after: Side, maker: Maker) -> dict[str, Any]:
+    """What is left to embed when the change is promoted, and how long that takes at the rate of the sample."""
+    with context.database.read() as connection:
+        if isinstance(room.change, ImportChange):
+            plan = plans.get_plan(connection, room.change.plan_id)
+            to_embed = plan.to_embed if plan else None
+        else:
+            to_embed = models.count_without(connection, maker.embedder.fingerprint)
+    left = None if to_embed is None else max(0, to_embed - after.spared)
+    seconds = 0.0 if left == 0 else left / maker.rate if left is not None and maker.rate else None
+    return {"to_embed": left, "seconds": None if seconds is None else round(seconds, 1)}
