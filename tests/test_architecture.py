@@ -54,6 +54,7 @@ SERVICE_ORDER = [
     "drift",
     "reembedding",
     "plan_rows",
+    "plan_fields",
     "failures",
     "intentions",
     "snapshots",

@@ -227,6 +227,7 @@ class PlanRow(Reading):
     row: int | None
     change: Change
     ticked: bool = Field(True, description="an unticked row is left as it is in the table")
+    left_out: list[str] = Field([], description="columns of a changed row that are left as they are in the table")
     key: str
     text: str
     differences: list[FieldDifference] = []
@@ -248,6 +249,7 @@ class Plan(Reading):
     held_removals: int = 0
     rules: list[RuleCount] = Field([], description="which rules how many rows break")
     unticked: PlanCounts = Field(PlanCounts(), description="how many rows of each kind are left out because somebody unticked them")
+    left_out_cells: int = Field(0, description="how many single columns of rows are left out because somebody unticked them")
     ticks_revision: int = Field(0, description="grows with every change of ticks")
     matching: int | None = Field(None, description="how many rows match the filter; null when no filter was given")
     progress: Progress | None = None

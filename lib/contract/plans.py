@@ -38,15 +38,21 @@ class RowFilter(Request):
 
 
 class TickRequest(Request):
-    """Tick or untick rows of a plan: some by position, or all that match a filter. An unticked row is left as it is in the table."""
+    """Tick or untick rows of a plan: some by position, or all that match a filter. An unticked row is left as it is in the table.
+
+    With ``columns``, only these columns of changed rows named by position. A row of which nothing is left becomes an unticked one.
+    """
 
     ticked: bool
     positions: list[Annotated[int, Field(ge=1, lt=1 << 31)]] | None = Field(None, max_length=1000)
     matching: RowFilter | None = None
+    columns: list[str] | None = Field(None, min_length=1, max_length=256, description="only these columns of the rows at these positions")
     ticks_revision: int | None = Field(None, description="which ticks the person saw; 409 when somebody else has changed them since")
 
     @model_validator(mode="after")
     def _one_way_to_say_which(self) -> TickRequest:
         if (self.positions is None) == (self.matching is None):
             raise ValueError("say which rows: either positions or matching")
+        if self.columns is not None and self.positions is None:
+            raise ValueError("say by positions of which rows the columns are")
         return self

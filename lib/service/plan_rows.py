@@ -15,12 +15,13 @@ from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.states import Change
 from lib.service import gate
 from lib.service.errors import GateRefused, ServiceError
+from lib.service.plan_fields import tick_columns
 from lib.service.sheets.cells import disarm
 from lib.service.storage import plans as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
-from lib.service.storage.plan_rows import list_plan_rows, tick_plan_rows
+from lib.service.storage.plan_rows import count_left_out_cells, count_texts, list_plan_rows, tick_plan_rows
 
 _PAGE = 500
 
@@ -34,18 +35,24 @@ def tick_rows(database: Database, plan_id: str, request: TickRequest, *, actor: 
         decision = gate.decide_ticks(connection, plan, request.ticks_revision, table_revision=counters["table_revision"])
         outcome = "done" if decision.allowed else f"refused: {decision.reason_code}"
         if decision.allowed:
-            asked |= {"rows": _tick(connection, plan, request, table_size=counters["entries"])}
+            asked |= _tick(connection, plan, request, table_size=counters["entries"])
         record_action(connection, actor=actor, action="tick_rows", object_id=plan_id, after=asked, outcome=outcome, request_id=request_id)
     if not decision.allowed:
         raise GateRefused(decision)
 
 
-def _tick(connection: sa.Connection, plan: sa.Row[Any], request: TickRequest, *, table_size: int) -> dict[str, int]:
+def _tick(connection: sa.Connection, plan: sa.Row[Any], request: TickRequest, *, table_size: int) -> dict[str, Any]:
+    did: dict[str, Any] = {}
+    positions, texts_before = request.positions, 0
+    if request.columns:
+        texts_before = count_texts(connection, plan.plan_id, positions or [], plan.fingerprint)
+        did["cells"], positions = tick_columns(connection, plan, request)
+        texts_before -= count_texts(connection, plan.plan_id, request.positions or [], plan.fingerprint)
     touched, texts = tick_plan_rows(
         connection,
         plan.plan_id,
         ticked=request.ticked,
-        positions=request.positions,
+        positions=positions,
         wanted=request.matching or RowFilter(),
         fingerprint=plan.fingerprint,
     )
@@ -56,10 +63,11 @@ def _tick(connection: sa.Connection, plan: sa.Row[Any], request: TickRequest, *,
         plan.plan_id,
         unticked=unticked,
         ticks_revision=plan.ticks_revision + 1,
-        to_embed=None if plan.to_embed is None else plan.to_embed - sign * texts,
+        left_out_cells=count_left_out_cells(connection, plan.plan_id),
+        to_embed=None if plan.to_embed is None else plan.to_embed - texts_before - sign * texts,
         held_removals=hold_removals(plan.counts.get(Change.REMOVED, 0) - unticked[Change.REMOVED], table_size),
     )
-    return touched
+    return did | {"rows": touched}
 
 
 def write_bad_rows(database: Database, plan_id: str) -> Iterator[str]:

@@ -142,6 +142,7 @@ def _row(row: sa.Row[Any]) -> PlanRow:
     return PlanRow(
         position=row.position,
         ticked=row.ticked,
+        left_out=row.left_out or [],
         row=row.row,
         change=Change(row.change),
         key=row.key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from lib.contract.imports import ENCODINGS, Plan, PlanCounts, PlanRow, ReadAs
+from lib.contract.imports import ENCODINGS, FieldDifference, Plan, PlanCounts, PlanRow, ReadAs
 from lib.contract.states import Change, ImportMode, SheetFormat
 from lib.ui.format import UNKNOWN, format_count, format_delimiter, shorten
 from lib.ui.marks import CHANGE_MARKS, Column, Mark, Tile, Tone, badge, table, tiles
@@ -60,6 +60,11 @@ def count_unticked(plan: Plan) -> int:
     return plan.unticked.new + plan.unticked.changed + plan.unticked.removed
 
 
+def name_row(row: PlanRow) -> str:
+    """What a row of a plan is called where it is chosen."""
+    return f"{'removal' if row.row is None else f'row {row.row:,}'} · {shorten(row.key, 40)}"
+
+
 def plan_tiles(plan: Plan) -> str:
     """The plan's counts, in the order people ask about them."""
     counts = plan.counts
@@ -108,11 +113,15 @@ def _what(row: PlanRow) -> str:
 def _differences(row: PlanRow) -> str:
     if not row.differences:
         return ""
-    lines = "".join(
-        f"<span>{escape(each.column)}</span><span>{_side(each.before, 'sy-was')} → {_side(each.after, 'sy-is')}</span>"
-        for each in row.differences
-    )
+    lines = "".join(f"<span>{escape(each.column)}</span><span>{_difference(row, each)}</span>" for each in row.differences)
     return f'<div class="sy-diff">{lines}</div>'
+
+
+def _difference(row: PlanRow, each: FieldDifference) -> str:
+    if each.column in row.left_out:
+        kept = escape(shorten(each.before, 220)) if each.before else '<span class="sy-muted">(empty)</span>'
+        return f"{kept} {badge(LEFT_OUT)}"
+    return f"{_side(each.before, 'sy-was')} → {_side(each.after, 'sy-is')}"
 
 
 def _side(value: str | None, kind: str) -> str:

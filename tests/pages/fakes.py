@@ -143,10 +143,19 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
 
     def tick_rows(self, plan_id: str, request: TickRequest) -> Plan:
         self._act("tick_rows", plan_id, request)
+        if request.columns:
+            return self._tick_columns(request)
         ticked = dict.fromkeys(request.positions or [row.position for row in self.plan.rows], request.ticked)
         rows = [row.model_copy(update={"ticked": ticked.get(row.position, row.ticked)}) for row in self.plan.rows]
         out = PlanCounts(**Counter(row.change for row in rows if not row.ticked))
         self.plan = self.plan.model_copy(update={"rows": rows, "unticked": out, "ticks_revision": self.plan.ticks_revision + 1})
+        return self.plan
+
+    def _tick_columns(self, request: TickRequest) -> Plan:
+        out = [] if request.ticked else request.columns
+        rows = [row.model_copy(update={"left_out": out}) if row.position in (request.positions or []) else row for row in self.plan.rows]
+        cells = sum(len(row.left_out) for row in rows)
+        self.plan = self.plan.model_copy(update={"rows": rows, "left_out_cells": cells, "ticks_revision": self.plan.ticks_revision + 1})
         return self.plan
 
     def bad_rows_link(self, plan_id: str, ticket: str, base_url: str = "") -> str:

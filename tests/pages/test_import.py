@@ -239,6 +239,22 @@ def test_rows_are_left_out_with_an_undo_and_the_apply_says_so(visit):
     assert seen.asked("start_import")[0][0].ticks_revision == 1
 
 
+@pytest.mark.feature("M1")
+def test_a_single_column_of_a_row_is_left_out_with_an_undo_and_the_plan_shows_what_stays(visit):
+    seen = visit("Import", "idle", plan=canned.PLAN_ID)
+    seen.app.multiselect[1].set_value([(2, "owner")]).run()
+    ((_, request),) = seen.asked("tick_rows")
+    assert (request.positions, request.columns, request.ticked, request.ticks_revision) == ([2], ["owner"], False, 0)
+    assert "1 column left out of the plan" in seen.text
+    assert '<span>owner</span><span>Peter <span class="sy-badge' in seen.text
+    assert "What was left out (1 single column) stays as it is in the table." in seen.text
+    seen.button("undo_action").click().run()
+    assert [request.ticked for _, request in seen.asked("tick_rows")] == [False, True]
+    assert "The columns are in the plan as they were before" in seen.text
+    seen.button("apply_plan").click().run()
+    assert seen.asked("start_import")[0][0].ticks_revision == 2
+
+
 def test_all_rows_that_match_are_left_out_at_once(visit):
     seen = visit("Import", "idle", plan=canned.PLAN_ID, find="Invoice")
     assert "Leave out all 1 that match" in seen.text

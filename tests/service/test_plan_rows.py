@@ -175,3 +175,103 @@ def test_a_sheet_that_cannot_be_meant_is_refused_as_a_whole(road: Road, contents
     assert words in answer.json()["detail"]
     assert contents("audit") == before
     assert road.plan(plan["plan_id"])["gate"]["reason_code"] == "rows_unfit", "the page says so before anybody presses"
+
+
+COLUMNS = ("key", "title", "text", "owner", "team")
+WIDE = {"key": "key", "text": ["title", "text"], "fields": ["owner", "team"]}
+
+
+def wide(*rows: tuple[str, ...]) -> str:
+    return csv_of(*rows, header=COLUMNS)
+
+
+def cells_of(database: Database, key: str) -> dict[str, str]:
+    with database.read() as connection:
+        entry = connection.execute(sa.select(schema.entries).where(schema.entries.c.key == key)).one()
+    return entry.texts | entry.fields | {"=": entry.text}
+
+
+@pytest.mark.feature("M1")
+def test_an_unticked_field_is_not_touched_and_every_other_is(road: Road, database: Database) -> None:
+    road.fill(wide(("a", "t", "x", "ann", "red"), ("b", "t", "x", "ann", "red")), mapping=WIDE)
+    plan = road.preview(wide(("a", "T", "X", "bob", "blue"), ("b", "T", "X", "bob", "blue")), WIDE)
+    before = cells_of(database, "a")
+    answer = road.tick(plan["plan_id"], positions=[1], columns=["text", "team"])
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["left_out_cells"], answer.json()["to_embed"]) == (2, 2)
+    row = road.plan(plan["plan_id"])["rows"][0]
+    assert (row["left_out"], row["text"], row["ticked"]) == (["team", "text"], "T\nx", True)
+    assert {each["column"]: each["after"] for each in row["differences"]} == {"title": "T", "text": "X", "owner": "bob", "team": "blue"}
+    job = road.apply(plan["plan_id"], ticks_revision=1)
+    assert (job["result"]["changed"], job["result"]["to_embed"]) == (2, 2)
+    after = cells_of(database, "a")
+    assert {name: after[name] for name in ("text", "team")} == {name: before[name] for name in ("text", "team")}
+    assert after == {"title": "T", "text": "x", "owner": "bob", "team": "blue"} | {"team": "red", "=": "T\nx"}
+    assert cells_of(database, "b") == {"title": "T", "text": "X", "owner": "bob", "team": "blue", "=": "T\nX"}
+    same = wide(("a", "T", "x", "bob", "red"), ("b", "T", "X", "bob", "blue"))
+    assert road.preview(same, WIDE)["counts"]["unchanged"] == 2, "its hashes are those of what it holds now"
+    road.api.post(f"/api/operations/import/{job['job_id']}/undo", json={})
+    road.works.perform_all()
+    assert cells_of(database, "a") == before
+
+
+@pytest.mark.feature("M1", "I6")
+def test_leaving_out_the_only_text_that_changed_leaves_nothing_to_embed(road: Road) -> None:
+    road.fill(sheet(1, 2))
+    plan = road.preview(csv_of(("k1", "other", "bob"), ("k2", "advice 2", "ann")))
+    assert plan["to_embed"] == 1
+    assert road.tick(plan["plan_id"], positions=[1], columns=["text"]).json()["to_embed"] == 0
+    assert road.tick(plan["plan_id"], ticked=True, positions=[1], columns=["text"]).json()["to_embed"] == 1
+    assert road.plan(plan["plan_id"])["rows"][0] == plan["rows"][0], "taken back, it is as it was"
+    road.tick(plan["plan_id"], positions=[1], columns=["text"])
+    assert road.apply(plan["plan_id"])["result"]["to_embed"] == 0
+    assert road.embed() == []
+    assert road.get("/api/entries")["items"][0]["fields"] == {"owner": "bob"}
+
+
+@pytest.mark.feature("M1")
+def test_a_row_nothing_is_left_of_is_an_unticked_one(road: Road) -> None:
+    road.fill(sheet(1, 2))
+    plan = road.preview(csv_of(("k1", "other", "bob"), ("k2", "other", "ann")))
+    road.tick(plan["plan_id"], positions=[1], columns=["text"])
+    head = road.tick(plan["plan_id"], positions=[1], columns=["owner"]).json()
+    assert (head["unticked"]["changed"], head["left_out_cells"], head["to_embed"]) == (1, 0, 1)
+    row = road.plan(plan["plan_id"])["rows"][0]
+    assert (row["ticked"], row["left_out"], row["text"]) == (False, [], "other")
+    head = road.tick(plan["plan_id"], ticked=True, positions=[1], columns=["owner"]).json()
+    assert (head["unticked"]["changed"], head["left_out_cells"], head["to_embed"]) == (0, 1, 1), "as before the last click"
+    assert road.tick(plan["plan_id"], ticked=True, positions=[1], columns=["text"]).json()["to_embed"] == 2
+    traces = road.get("/api/audit", object_id=plan["plan_id"])["items"]
+    assert [(each["after"].get("columns"), each["after"].get("cells"), each["after"]["rows"]) for each in traces[:3]] == [
+        (["text"], 1, {}),
+        (["owner"], 1, {"changed": 1}),
+        (["owner"], 1, {"changed": 1}),
+    ]
+
+
+def test_columns_that_cannot_be_left_out_are_refused_and_change_nothing(road: Road, contents: Callable[..., dict[str, str]]) -> None:
+    road.import_sheet(wide(("a", "t", "", "ann", "red")), WIDE)
+    plan = road.preview(wide(("a", "", "X", "ann", "red"), ("new", "t", "x", "ann", "red")), WIDE)
+    before = contents()
+    for which in (
+        {"positions": [1], "columns": ["owner"]},  # does not differ
+        {"positions": [2], "columns": ["text"]},  # a new row
+        {"positions": [1, 9], "columns": ["text"]},  # no such row
+        {"positions": [1], "columns": []},
+        {"matching": {}, "columns": ["text"]},
+        {"positions": [1], "columns": ["text"]},  # would leave no text at all
+    ):
+        answer = road.api.put(f"/api/plans/{plan['plan_id']}/ticks", json={"ticked": False, **which})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), which
+    assert "would have no text left" in answer.json()["detail"]
+    assert contents() == before
+
+
+@pytest.mark.feature("M1")
+def test_a_column_the_sheet_no_longer_maps_can_stay(road: Road, database: Database) -> None:
+    road.import_sheet(wide(("a", "t", "x", "ann", "red")), WIDE)
+    plan = road.preview(wide(("a", "t", "X", "bob", "red")), {"key": "key", "text": ["text"], "fields": ["owner"]})
+    assert {each["column"] for each in plan["rows"][0]["differences"]} == {"title", "text", "owner", "team"}
+    road.tick(plan["plan_id"], positions=[1], columns=["team", "title"])
+    road.apply(plan["plan_id"])
+    assert cells_of(database, "a") == {"title": "t", "text": "X", "owner": "bob", "team": "red", "=": "X\nt"}

@@ -12,6 +12,7 @@ from lib.service.sheets.reading import Record
 from lib.service.sheets.swap import MARK
 from lib.service.storage import agreements, plans
 from lib.service.storage.export_plans import adopt_agreement
+from lib.service.storage.plan_rows import list_partial_rows
 
 #: Rows staged at once.
 BATCH_ROWS = 5000
@@ -36,12 +37,20 @@ class Agreement:
             if mark := sheet.tab.marks.get(MARK):  # an export may have written the sheet and died before it could say so
                 adopt_agreement(connection, self.sheet, mark)
             self._left_out = plans.list_left_out(connection, self._plan.plan_id)
+            partial = list_partial_rows(connection, self._plan.plan_id)
+            former = agreements.read_agreed(connection, self.sheet, [row.key for row in partial.values()])
         key_at = sheet.header.index(self._key)
         at = [(name, sheet.header.index(name)) for name in self._columns]
 
         def hear(record: Record) -> None:
-            if record.row not in self._left_out:
-                self._batch.append((record.cells[key_at], {name: record.cells[place] for name, place in at}))
+            if record.row in self._left_out:
+                return
+            key, cells = record.cells[key_at], {name: record.cells[place] for name, place in at}
+            if record.row in partial:  # of a column that is left out, what was agreed before still is
+                out = partial[record.row].left_out
+                cells = {name: value for name, value in cells.items() if name not in out}
+                cells |= {name: value for name, value in former.get(key, {}).items() if name in out}
+            self._batch.append((key, cells))
             if len(self._batch) >= BATCH_ROWS:
                 self.flush()
 

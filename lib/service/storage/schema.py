@@ -111,6 +111,7 @@ plans = Table(
     Column("held_removals", Integer, nullable=False, default=0),
     Column("rules", Json),  # {rule: how many rows break it}
     Column("unticked", Json),  # {change: how many rows of it a person has unticked}
+    Column("left_out_cells", Integer, nullable=False, server_default="0"),  # single columns of rows that are ticked
     Column("ticks_revision", Integer, nullable=False, server_default="0"),
     Column("fingerprint", String(32)),  # of the model for which ``to_embed`` was counted
     Column("table_revision", BigInteger),
@@ -159,6 +160,7 @@ plan_rows = Table(
     Column("differences", Json),
     Column("errors", Json),
     Column("ticked", Boolean, nullable=False, server_default=sa.true()),
+    Column("left_out", Json),  # columns of a changed row that stay as they are; the row holds what would be written
     Index(None, "plan_id", "change", "position"),
 )
 

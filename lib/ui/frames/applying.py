@@ -86,7 +86,8 @@ def show_apply(plan: Plan) -> None:
 
 def _explain(plan: Plan) -> None:
     safety = " A safety snapshot of the index is taken first, because entries are removed." if remaining(plan).removed else ""
-    left_out = f" What was left out ({plural(count_unticked(plan), 'row')}) stays as it is in the table." if count_unticked(plan) else ""
+    out = [f"{plural(count, noun)}" for count, noun in ((count_unticked(plan), "row"), (plan.left_out_cells, "single column")) if count]
+    left_out = f" What was left out ({' and '.join(out)}) stays as it is in the table." if out else ""
     st.html(
         f'<span class="sy-note">Exactly this plan is applied, as a whole or not at all.{left_out}{safety} '
         "The embedding workers stand still for a moment while it is applied, then go on as they were: "

@@ -8,15 +8,16 @@ from html import escape
 import streamlit as st
 
 from lib.client.plans import bad_rows_path
-from lib.contract.imports import Plan, PlanRow
+from lib.contract.imports import Plan
 from lib.contract.plans import RULES, RowFilter, TickRequest
 from lib.contract.states import Change, PlanState, RowRule
-from lib.ui.format import plural, shorten
+from lib.ui.format import plural
+from lib.ui.frames.plan_fields import show_field_ticks
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, is_offline
 from lib.ui.marks import CHANGE_MARKS, icon
 from lib.ui.notices import attempt, notify
-from lib.ui.plans import LISTED, count_change, count_unticked, plan_table
+from lib.ui.plans import LISTED, count_change, count_unticked, name_row, plan_table
 from lib.ui.session import Params, api_base, get_client, get_param
 from lib.ui.widgets import show_nothing, show_paging
 
@@ -105,20 +106,17 @@ def _show_ticks(plan: Plan, wanted: RowFilter) -> None:
             "Leave out (these rows stay as they are in the table)",
             list(rows),
             default=out,
-            format_func=lambda position: _name(rows[position]),
+            format_func=lambda position: name_row(rows[position]),
             key=f"ticks_{plan.plan_id[:8]}_{plan.ticks_revision}_{plan.rows[0].position}",
             placeholder="Choose rows of this page",
         )
         _show_all_buttons(plan, wanted)
+    show_field_ticks(plan)
     changed = set(chosen) ^ set(out)
     if changed:
         take_back = changed <= set(out)
         positions = sorted(changed & set(out)) if take_back else sorted(changed - set(out))
         _tick(plan, TickRequest(ticked=take_back, positions=positions, ticks_revision=plan.ticks_revision))
-
-
-def _name(row: PlanRow) -> str:
-    return f"{'removal' if row.row is None else f'row {row.row:,}'} · {shorten(row.key, 40)}"
 
 
 def _show_all_buttons(plan: Plan, wanted: RowFilter) -> None:

@@ -119,6 +119,18 @@ def test_a_row_the_import_left_out_stays_a_question(world: SheetWorld) -> None:
     assert questions(world.preview()) == {"a": {"text": "conflict"}}
 
 
+@pytest.mark.feature("M13", "M1")
+def test_a_field_the_import_left_out_keeps_what_was_agreed_before(world: SheetWorld) -> None:
+    take_in(world)
+    world.tab.put(1, 1, "ONE")
+    world.tab.put(1, 2, "bob")
+    plan = preview(world)
+    assert world.road.tick(plan["plan_id"], positions=[plan["rows"][0]["position"]], columns=["text"]).status_code == 200
+    assert world.road.apply(plan["plan_id"])["state"] == "succeeded"
+    assert [row.cells for row in agreed(world) if row.key == "a"] == [{"text": "one", "owner": "bob"}]
+    assert questions(world.preview()) == {"a": {"text": "keep"}}, "theirs, as it was before the import"
+
+
 @pytest.mark.feature("M13", "M2")
 def test_an_undo_takes_back_what_the_import_agreed_on_and_only_that(world: SheetWorld) -> None:
     take_in(world)
