@@ -117,8 +117,7 @@ REGISTRY_HOSTS = [
     for parts in (
         *(("pypi", "org"), ("pypi", "python", "org"), ("pythonhosted", "org")),
         *(("npmjs", "org"), ("npmjs", "com"), ("yarnpkg", "com")),
-        *(("anaconda", "org"), ("anaconda", "com"), ("rubygems", "org")),
-        ("proxy", "golang", "org"),
+        *(("anaconda", "org"), ("anaconda", "com"), ("rubygems", "org"), ("proxy", "golang", "org")),
     )
 ]
 
@@ -131,8 +130,7 @@ def name_of(path: Path) -> str:
 @cache
 def shipped() -> tuple[Path, ...]:
     """Every Python file that runs in production."""
-    found = [*TOP.glob("Home.py"), *TOP.glob("pages/*.py"), *TOP.glob("lib/**/*.py")]
-    return tuple(sorted(found))
+    return tuple(sorted([*TOP.glob("Home.py"), *TOP.glob("pages/*.py"), *TOP.glob("lib/**/*.py")]))
 
 
 @cache
