@@ -13,8 +13,11 @@ from lib.contract.states import FailureCause, ItemState
 
 #: cause → (what it means, what to do); the page shows exactly these words.
 CAUSES: dict[FailureCause, tuple[str, str]] = {
-    FailureCause.EMPTY_TEXT: ("The row has no text to embed.", "Fill its text in the sheet and import again."),
-    FailureCause.TEXT_TOO_LONG: ("The text is longer than the model takes.", "Shorten it in the sheet and import again."),
+    FailureCause.EMPTY_TEXT: ("The row has no text to embed.", "Fill its text in the sheet and import again, or discard the row."),
+    FailureCause.TEXT_TOO_LONG: (
+        "The text is longer than the model takes.",
+        "Embed only its beginning, or shorten it in the sheet and import again.",
+    ),
     FailureCause.QUOTA: ("The embedding service asked to slow down.", "Wait, then retry."),
     FailureCause.BAD_KEY: ("The embedding service refused the key.", "Check the key in Settings, then retry."),
     FailureCause.UNREACHABLE: ("The embedding service did not answer.", "Check the address and the network, then retry."),

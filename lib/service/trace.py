@@ -94,7 +94,7 @@ def _trace_removed(connection: Connection, entry_id: int) -> EntryTrace:
 
 
 def _in_order(events: list[TraceEvent]) -> list[TraceEvent]:
-    """Oldest first; a gap stays where its station put it."""
+    """Oldest first, and of one moment in the order of the road; a gap stays where its station put it."""
     at, placed = datetime.min.replace(tzinfo=UTC), []
     for event in events:
         at = event.at or at
@@ -112,20 +112,28 @@ def _where(entry: sa.Row[Any], *, is_current: bool, is_served: bool) -> str:
 
 def _source_events(connection: Connection, key: str, entry: sa.Row[Any] | None) -> list[TraceEvent]:
     changes = traces.list_changes(connection, key)
-    events = [_source_event(connection, key, change) for change in changes]
+    events = [_source_event(connection, key, change, entry) for change in changes]
     if entry is not None and not any(change.change == "new" for change in changes):
         words = "First seen; which import brought it is no longer kept."
         events.insert(0, TraceEvent(station=Station.TABLE, at=entry.created_at, text=words, gap=True))
     return events
 
 
-def _source_event(connection: Connection, key: str, change: sa.Row[Any]) -> TraceEvent:
+def _source_event(connection: Connection, key: str, change: sa.Row[Any], entry: sa.Row[Any] | None) -> TraceEvent:
     row = traces.find_row_number(connection, change.plan_id, key) if change.plan_id else None
     source = change.source_name or "a sheet that is no longer kept"
     where = f"row {row:,} of {source}" if row else source
     undone = " Undone since." if change.outcome == "reversed" else ""
     words = f"{_CHANGE_WORDS.get(change.change, change.change.capitalize())} by an import: {where}.{undone}"
-    return TraceEvent(station=Station.SOURCE, at=change.finished_at, text=words, actor=change.requested_by, job_id=change.job_id)
+    at = _changed_at(change, entry)
+    return TraceEvent(station=Station.SOURCE, at=at, text=words, actor=change.requested_by, job_id=change.job_id)
+
+
+def _changed_at(change: sa.Row[Any], entry: sa.Row[Any] | None) -> datetime | None:
+    """The moment the table changed, where the entry knows it: the job ends later, perhaps after what the change led to."""
+    known: list[datetime] = [entry.updated_at, entry.created_at] if entry is not None and change.started_at else []
+    finished: datetime | None = change.finished_at
+    return next((at for at in known if change.started_at <= at <= (finished or utc_now())), finished)
 
 
 def _queue_events(connection: Connection, entry: sa.Row[Any]) -> list[TraceEvent]:

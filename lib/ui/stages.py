@@ -8,6 +8,7 @@ from html import escape
 
 from lib.contract.jobs import Job
 from lib.contract.states import JobState, Operation, WorkerRole
+from lib.ui.eta import describe_time_left
 from lib.ui.findings import Readings, find_workers, is_capacity
 from lib.ui.format import UNKNOWN, format_count, format_duration
 from lib.ui.marks import JOB_MARKS, UNKNOWN_MARK, Mark, Tone, moment
@@ -83,7 +84,7 @@ def _queue(readings: Readings) -> Stage:
     else:
         mark = Mark(Tone.DONE, "check_circle", "empty")
     oldest = f"oldest waits {format_duration(queue.lag_seconds)}" if queue.lag_seconds is not None else "nothing waits"
-    left = f"{format_duration(queue.eta_seconds)} left" if queue.backlog and queue.eta_seconds is not None else ""
+    left = f"{describe_time_left(queue)} left" if queue.backlog and queue.eta_low_seconds is not None else ""
     label = "See the failed rows" if queue.failed else "Open the queue"
     return stage(count=format_count(queue.backlog), mark=mark, note=_joined(oldest, left), label=label)
 

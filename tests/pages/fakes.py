@@ -53,7 +53,7 @@ from tests.pages.fake_items import FakeItems
 from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
-from tests.pages.shifts import forecast
+from tests.pages.shifts import forecast, shift
 from tests.pages.takebacks import snapshots, undo_report
 
 
@@ -221,7 +221,7 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
 
     def get_queue_history(self, window: Window = Window.M15) -> QueueHistory:
         self._note("get_queue_history", window)
-        return history(Window(window))
+        return history(Window(window)).model_copy(update={"annotations": shift().entries[1::-1]})
 
     def put_setting(self, name: str, value: Any, expected: Any = None) -> SettingReading:
         self._act("put_setting", name, value, expected)

@@ -14,6 +14,7 @@ from lib.contract.visits import FailuresOfCause, JobsOfKind, Visit
 from lib.ui.findings import Readings, find_findings, find_quiet_rules
 from lib.ui.frames.overview import explain_verdict
 from lib.ui.frames.visits import visit_lines
+from lib.ui.stages import find_stages
 from tests.pages import scenes
 from tests.pages.canned import JOB_ID, ago, now
 
@@ -79,6 +80,16 @@ def test_the_verdict_names_every_rule_that_fired_with_its_evidence_and_those_tha
     assert "A worker of each role is alive." in why.split("found nothing")[1]
     unknown = replace(readings, workers=None, queue=None)
     assert "worker" not in "".join(find_quiet_rules(unknown)).lower()
+
+
+@pytest.mark.feature("H1", "M11")
+def test_the_strip_says_how_long_the_queue_still_takes_as_a_range_and_nothing_when_that_is_unknown(visit):
+    assert "about 18 s to 26 s left" in visit("Home", "busy").text
+    known = {topic.value: reading for topic, reading in scenes.busy_readings().items() if topic is not Topic.SHIFT}
+    unknown = known["queue"].model_copy(update={"eta_seconds": None, "eta_low_seconds": None, "eta_high_seconds": None})
+    queue = next(stage for stage in find_stages(Readings(**known | {"queue": unknown}, now=now())) if stage.name == "Queue")
+    assert "oldest waits" in queue.note
+    assert "left" not in queue.note
 
 
 @pytest.mark.feature("H3")

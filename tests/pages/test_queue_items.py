@@ -150,3 +150,13 @@ def test_the_empty_states_differ(visit):
     assert "No row has failed." in idle
     assert "No failed row." in idle
     assert "No row matches." in visit("Queue", "failed", text="nothing like this").text
+
+
+@pytest.mark.feature("Q2", "X14")
+def test_what_the_charts_say_stands_in_a_table_too_with_what_failed_and_what_people_did_meanwhile(visit):
+    seen = visit("Queue", "busy", window="15m")
+    samples, done = seen.text.index("Samples, newest first"), seen.text.index("What people did and wrote meanwhile")
+    assert "Failed" in seen.text[samples:done]
+    told = seen.text[done:]
+    assert told.index("The &lt;b&gt;disk&lt;/b&gt; is new") < told.index("Paused 2 workers: disk is being replaced")
+    assert "Maria" in told

@@ -48,6 +48,17 @@ def test_a_row_is_traced_from_its_sheet_to_the_export_with_times(road: Road) -> 
         assert event["station"] == "vector" or road.get(f"/api/jobs/{event['job_id']}")["state"] == "succeeded"
 
 
+@pytest.mark.feature("M9")
+def test_an_import_stands_before_what_it_led_to_although_its_job_ended_later(road: Road) -> None:
+    road.import_sheet(sheet(1, 2))
+    assert [event["station"] for event in trace(road, "k1")["events"]] == ["source", "queue"]
+    road.embed()
+    road.import_sheet(csv_of(("k1", "advice 1", "ann"), ("k2", "advice 1", "ann")))  # a text whose vector is known
+    changed = trace(road, "k2")
+    assert [text.split(" by ")[0] for _, text in told(changed)] == ["Added", "Changed", "Its vector was known already."]
+    assert [event["at"] for event in changed["events"]] == sorted(event["at"] for event in changed["events"])
+
+
 @pytest.mark.feature("M9", "Q3")
 def test_every_failed_attempt_and_every_decision_about_it_is_on_the_trail(
     road: Road, works: Works, embedder: FakeEmbedder, database: Database

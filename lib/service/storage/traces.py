@@ -70,13 +70,14 @@ def get_removed(connection: Connection, entry_id: int) -> sa.Row[Any] | None:
 
 
 def list_changes(connection: Connection, key: str) -> list[sa.Row[Any]]:
-    """The imports that changed the row with this key, oldest first: (change, job id, when, by whom, plan, source, outcome)."""
+    """The imports that changed the row with this key, oldest first: (change, job id, from when to when, by whom, plan, source, outcome)."""
     query: sa.Select[Any] = (
         sa.select(
             import_changes.c.change,
             import_changes.c.outcome,
             jobs.c.seq,
             jobs.c.job_id,
+            jobs.c.started_at,
             jobs.c.finished_at,
             jobs.c.requested_by,
             jobs.c.result,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 
 import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.queue import QueueHistory, QueueReading, Window
+from lib.contract.shift import ShiftEntry
 from lib.ui.charts import WINDOW_WORDS, show_backlog_chart, show_failed_chart, show_throughput_chart
 from lib.ui.eta import describe_time_left
 from lib.ui.format import format_clock, format_count, format_duration, format_rate
 from lib.ui.live import last_known, latest_queue, live_block
-from lib.ui.marks import Column, Tile, Tone, table, tiles
+from lib.ui.marks import Column, Tile, Tone, moment, table, tiles
 from lib.ui.notices import describe_error, show_trouble
-from lib.ui.session import Params, get_client, zone
+from lib.ui.session import Params, get_client, now, zone
 from lib.ui.widgets import show_heading, show_nothing, show_unknown
 
 #: Samples come every few seconds, and a chart of them costs more than all else: drawing it oftener would show nothing new.
@@ -110,6 +112,9 @@ def _show_charts(history: QueueHistory) -> None:
                 caption="Samples, newest first",
             )
         )
+        if history.annotations:
+            told = [_annotation_row(entry) for entry in reversed(history.annotations)]
+            st.html(table(_ANNOTATION_COLUMNS, told, caption="What people did and wrote meanwhile, newest first"))
 
 
 _SAMPLE_COLUMNS = (
@@ -127,6 +132,13 @@ def _sample_row(history: QueueHistory, number: int) -> tuple[str, ...]:
     point = history.points[-1 - number]
     counts = (format_count(count) for count in (point.pending, point.leased, point.failed))
     return (format_clock(point.at, zone()), *counts, format_rate(point.arrival_per_second), format_rate(point.completion_per_second), "")
+
+
+_ANNOTATION_COLUMNS = (Column(title="At"), Column(title="Who"), Column(title="What", wide=True))
+
+
+def _annotation_row(entry: ShiftEntry) -> tuple[str, ...]:
+    return (moment(entry.at, now=now(), zone=zone()), escape(entry.actor), escape(entry.text))
 
 
 @st.cache_data(ttl=5, max_entries=8, show_spinner=False)

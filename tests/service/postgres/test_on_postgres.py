@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from lib.service.storage.counters import get_counters, next_revision
+from lib.service.storage.counters import add_to_counters, get_counters, next_revision
 from lib.service.storage.database import Database
 from lib.service.storage.migrate import migrate
 from lib.service.storage.schema import metadata
@@ -93,6 +93,24 @@ def test_writers_take_turns_and_a_reader_sees_one_moment(database: Database) -> 
         assert get_counters(reading)["revision"] == before
     with database.read() as later:
         assert get_counters(later)["revision"] == before + 24
+
+
+@pytest.mark.feature("X1")
+def test_transactions_that_count_in_any_order_never_wait_for_each_other_in_a_ring(database: Database) -> None:
+    """Settling counts the revision first, an import last: without the writers' turns each could hold what the other wants."""
+    orders = [("revision", "arrived_total", "embedded_total"), ("embedded_total", "arrived_total", "revision")]
+
+    def count(number: int) -> None:
+        with database.write() as connection:
+            for name in orders[number % len(orders)]:
+                add_to_counters(connection, **{name: 1})
+                connection.execute(sa.text("SELECT pg_sleep(0.002)"))
+
+    with ThreadPoolExecutor(6) as crowd:
+        list(crowd.map(count, range(36)))
+    with database.read() as connection:
+        counters = get_counters(connection)
+    assert [counters[name] for name in orders[0]] == [36] * 3
 
 
 def test_a_sign_of_life_does_not_wait_for_a_long_writer(database: Database, road: Road) -> None:
