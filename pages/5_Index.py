@@ -12,6 +12,8 @@ from lib.ui.frames.job_detail import show_open_job
 from lib.ui.frames.jobs import show_job_history
 from lib.ui.frames.reembedding import show_reembedding
 from lib.ui.frames.rehearsal import show_open_inspection
+from lib.ui.frames.rehearsal_report import show_open_rehearsal
+from lib.ui.frames.rehearsals import show_rehearsals
 from lib.ui.frames.search import show_search
 from lib.ui.frames.snapshots import show_snapshots
 from lib.ui.shell import open_page, open_tab
@@ -19,11 +21,14 @@ from lib.ui.shell import open_page, open_tab
 open_page("Index")
 show_open_job()
 show_open_inspection()
-match open_tab("Overview", "Look into a file", "Health", "Golden questions"):
+show_open_rehearsal()
+match open_tab("Overview", "Look into a file", "Health", "Golden questions", "Rehearsals"):
     case "Health":
         show_health()
     case "Golden questions":
         show_golden()
+    case "Rehearsals":
+        show_rehearsals()
     case "Look into a file":
         show_inspect()
         show_job_history(Operation.INSPECT)

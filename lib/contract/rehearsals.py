@@ -66,6 +66,7 @@ class RehearsalHead(Reading):
     created_at: datetime
     expires_at: datetime | None = Field(None, description="null when nothing of it is kept: it runs, failed, expired or was removed")
     promoted_by_job: str | None = None
+    plan_id: str | None = Field(None, description="the plan that was tried; null for a model")
 
 
 class RehearsalPage(Reading):

@@ -101,6 +101,7 @@ class Rehearsals:
             created_at=job.created_at,
             expires_at=_expires_at(self._folder(job.job_id)),
             promoted_by_job=_promoted_by(connection, change, job),
+            plan_id=change.plan_id if isinstance(change, ImportChange) else None,
         )
 
     def get_rehearsal(self, rehearsal_id: str) -> Rehearsal:

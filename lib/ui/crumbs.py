@@ -16,6 +16,7 @@ _THINGS = {
     Params.PLAN: ("Import", "Plan"),
     Params.UPLOAD: ("Import", "Columns of an upload"),
     Params.SNAPSHOT: ("Index", "Snapshot"),
+    Params.REHEARSAL: ("Index", "Rehearsal"),
 }
 
 

@@ -74,6 +74,7 @@ class Params:
     PERSON: Final = "person"  #: the job list's filter
     PERIOD: Final = "period"  #: the job list's filter
     INSPECTION: Final = "inspection"  #: the report of an inspection to look at
+    REHEARSAL: Final = "rehearsal"  #: the report of a rehearsal to look at
     OBJECT: Final = "object"  #: the audit list's filter
     AS_OF: Final = "as_of"  #: a moment to show beside the present
     TAB: Final = "tab"  #: the open tab

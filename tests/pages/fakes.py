@@ -24,6 +24,7 @@ from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
 from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.queue import Failure, QueueHistory, Window
+from lib.contract.rehearsals import Rehearsal, RehearsalHead
 from lib.contract.settings import SETTINGS, SettingReading
 from lib.contract.shift import ShiftEntry
 from lib.contract.snapshots import Snapshot, SnapshotPage
@@ -52,6 +53,7 @@ from tests.pages.fake_inspections import FakeInspections, inspected_job, inspect
 from tests.pages.fake_items import FakeItems
 from tests.pages.fake_looking import FakeLooking
 from tests.pages.fake_operations import FakeOperations
+from tests.pages.fake_rehearsals import FakeRehearsals, rehearsal, rehearsed_job
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
 from tests.pages.shifts import forecast, shift
 from tests.pages.takebacks import snapshots, undo_report
@@ -76,7 +78,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeAccess):
+class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeRehearsals, FakeAccess):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -96,6 +98,8 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
     visit: Visit = field(default_factory=lambda: Visit(since=None, taken_at=now()))
     inspection: Inspection = field(default_factory=inspection)
     previous: int | None = None
+    rehearsal: Rehearsal = field(default_factory=rehearsal)
+    rehearsals: list[RehearsalHead] = field(default_factory=list)
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:
@@ -273,7 +277,7 @@ def scene(name: str) -> tuple[FakeClient, FakeHub]:
         client = FakeClient(
             exports=exports(), audit=audit(), snapshots=snapshots(), jobs=[*jobs.active, *jobs.recent], golden=golden(), health=health()
         )
-        client.jobs.append(inspected_job())
+        client.jobs += [inspected_job(), rehearsed_job()]
     if name in {"failed", "offline"}:
         client.failures = failures()
     if name in {"offline", "silent"}:

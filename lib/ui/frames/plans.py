@@ -12,6 +12,7 @@ from lib.contract.states import PlanState
 from lib.ui.format import format_until
 from lib.ui.frames.applying import show_apply
 from lib.ui.frames.plan_rows import PLAN_ROWS, chosen_rows, show_rows
+from lib.ui.frames.rehearsals import show_rehearse_plan
 from lib.ui.live import find_job, last_known, live_block
 from lib.ui.marks import PLAN_MARKS, Tone, badge, moment
 from lib.ui.notices import describe_error, show_trouble
@@ -46,6 +47,7 @@ def show_plan() -> None:
     st.html(plan_tiles(plan))
     if plan.state is PlanState.READY:
         show_apply(plan)
+        show_rehearse_plan(plan)
     else:
         _show_no_longer(plan)
     show_rows(plan, wanted, cursors)

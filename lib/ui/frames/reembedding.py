@@ -12,6 +12,7 @@ from lib.contract.settings import SETTINGS
 from lib.contract.states import EmbedderKind, Operation
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, plural
+from lib.ui.frames.rehearsals import show_rehearse_model
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, gate_of, latest_jobs, latest_settings
 from lib.ui.marks import facts
@@ -66,6 +67,7 @@ def _show_plan(request: ReembedRequest) -> None:
     gate = plan.gate if connection_gate().allowed else gate_of(Operation.REEMBED)
     if gated_button("Embed every row again…", gate, key="start_reembedding", icon_name="model_training", primary=True):
         _ask(request, plan)
+    show_rehearse_model(request)
 
 
 def plan_facts(plan: ReembedPlan) -> list[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from lib.contract.events import Topic
 from lib.contract.golden import GoldenDifference
 from lib.contract.inspections import InspectedComparison, InspectedFacts, Inspection, RestoreRequest
 from lib.contract.operations import Gate
+from lib.contract.rehearsals import Rehearsal
 from lib.contract.states import AnswerChange, JobState, Operation, RefreshMode, Verdict
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_score, format_size, plural
@@ -86,7 +87,7 @@ def _show_report(report: Inspection) -> None:
         st.html(tiles(comparison_tiles(report.comparison)))
         st.html(f'<span class="sy-note">{escape(what_follows(report.comparison))}</span>')
     if report.questions_asked:
-        _show_questions(report)
+        show_questions(report)
     if report.facts is not None:
         st.html(facts(inside(report.facts)))
         _show_sample(report.facts)
@@ -126,10 +127,11 @@ def what_follows(beside: InspectedComparison) -> str:
     return f"If it is served, the next refresh brings it in line with the table, {when}: {what}."
 
 
-def _show_questions(report: Inspection) -> None:
+def show_questions(report: Inspection | Rehearsal) -> None:
+    """Which golden questions would be answered differently, with the hits before and after."""
     if not report.questions:
         answer = "It answers" if report.questions_asked == 1 else "All are answered"
-        st.html(f'<p>{icon("quiz")} {plural(report.questions_asked, "golden question")} asked. {answer} as now.</p>')
+        st.html(f"<p>{icon('quiz')} {plural(report.questions_asked, 'golden question')} asked. {answer} as now.</p>")
         return
     rows = [_question_row(each) for each in report.questions]
     asked = plural(report.questions_asked, "golden question")
