@@ -48,7 +48,7 @@ faults: .venv/installed-for-tests  ## the long campaigns: 200 kills, 200 broken 
 	SWITCHYARD_SHEET_FAULTS=200 $(BIN)/python -m pytest tests/service/operations/test_sheet_faults.py
 
 fuzz: .venv/installed-for-tests  ## feed ten thousand hostile snapshot files to the restore
-	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest tests/faults/test_hostile_files.py
+	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest -s --durations=1 tests/faults/test_hostile_files.py
 
 check: .venv/installed-for-tests  ## style (ruff) and types (mypy)
 	$(BIN)/ruff check .

@@ -92,6 +92,7 @@ class HealthReading(Reading):
     """The newest check, and what a repair of it would do."""
 
     latest: IndexCheck | None = None
+    looked: IndexCheck | None = Field(None, description="the newest that also looked at the vectors; the others only count")
     repair: RepairPlan | None = None
     taken_at: datetime
 

@@ -10,6 +10,18 @@ from pydantic import Field, model_validator
 from lib.contract.model import Reading, Request
 
 
+class LastCheck(Reading):
+    """What the newest check of sheet, table and index came to."""
+
+    checked_at: datetime
+    generation: int | None = None
+    disagree: int
+    sheet_name: str | None = None
+    sheet_records: int | None = None
+    sheet_read_at: datetime | None = None
+    sheet_differences: int | None = Field(None, description="rows of it that were not applied when it was last read")
+
+
 class IndexReading(Reading):
     """The served generation. Everything about it is null until a first one is built."""
 
@@ -29,6 +41,7 @@ class IndexReading(Reading):
     tombstones: int = Field(0, description="vectors of rows that have left the table since: in the file, left out of every answer")
     ids_consistent: bool | None = Field(None, description="whether the file holds exactly the ids its manifest says")
     unindexed: int = Field(0, description="entries whose newest vector the served generation lacks, and removals it still has")
+    last_check: LastCheck | None = Field(None, description="null: nothing was checked yet")
     taken_at: datetime
 
 

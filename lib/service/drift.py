@@ -23,8 +23,9 @@ def get_check(database: Database) -> HealthReading:
     """The newest check, with the repair that would follow from it."""
     with database.read() as connection:
         latest = rows.latest_check(connection)
+        looked = rows.latest_look(connection)
         repair = _plan_repair(connection, latest) if latest else None
-    return HealthReading(latest=latest, repair=repair, taken_at=utc_now())
+    return HealthReading(latest=latest, looked=looked, repair=repair, taken_at=utc_now())
 
 
 def _plan_repair(connection: Connection, check: IndexCheck) -> RepairPlan:

@@ -20,12 +20,14 @@ from lib.service.inspections import sweep_quarantine
 from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
 from lib.service.moments import KEEP_MOMENTS
+from lib.service.operations.counting import COUNTED_AT_ONCE
 from lib.service.recovery import Recovery
 from lib.service.rehearsals import sweep_rehearsals
 from lib.service.snapshots import sweep_snapshots
 from lib.service.storage import (
     audit,
     changes,
+    drift,
     embeddings,
     export_plans,
     exports,
@@ -50,6 +52,8 @@ REFRESH_SHARE = 0.2
 REFRESH_MIN_SECONDS = 2.0
 RECOVERY_SECONDS = 3.0
 CLEANING_SECONDS = 600.0
+COUNT_LOOK_SECONDS = 15.0
+COUNT_EVERY = timedelta(minutes=10)  #: at the most; reading every id of a large table takes a second or two
 KEEP_JOBS = timedelta(days=90)  #: and the audit of what was done
 KEEP_KEYS = timedelta(days=1)
 KEEP_PLANS = timedelta(days=30)
@@ -63,7 +67,7 @@ class Housekeeping:
         """``in_hand``: the jobs this process performs at any moment."""
         self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
-        self._next_recovery, self._next_cleaning = 0.0, 0.0
+        self._next_recovery, self._next_cleaning, self._next_count = 0.0, 0.0, 0.0
         self._recovery = Recovery(database, executor, in_hand)
 
     def keep(self) -> None:
@@ -71,6 +75,7 @@ class Housekeeping:
         now = time.monotonic()
         try:
             self._refresh_index()
+            self._count_drift()
             carry_out(self._database, self._queue)
             end_overdue_drains(self._database)
             if now >= self._next_recovery:
@@ -107,6 +112,24 @@ class Housekeeping:
             start_job(self._database, self._queue, Start(operation=Operation.REFRESH, arguments={}, actor=ACTOR))
         except GateRefused:
             log.info("refresh_refused")
+
+    def _count_drift(self) -> None:
+        """Have a large index counted against its table once nothing else runs; a small one is counted by the job that made it."""
+        served, now = self._generations.current(), time.monotonic()
+        if served is None or now < self._next_count:
+            return
+        self._next_count = now + COUNT_LOOK_SECONDS
+        with self._database.read() as connection:
+            counts = get_counters(connection)
+            if counts["entries"] <= COUNTED_AT_ONCE or counts["pending"] + counts["leased"] or jobs.list_active_jobs(connection):
+                return
+            last = drift.latest_check(connection)
+        if last and (last.generation == served.generation or utc_now() - last.checked_at < COUNT_EVERY):
+            return
+        try:
+            start_job(self._database, self._queue, Start(operation=Operation.CHECK, arguments={"deep": False}, actor=ACTOR))
+        except GateRefused:
+            log.info("count_refused")
 
     def _drop_the_old(self) -> None:
         now = utc_now()

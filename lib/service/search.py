@@ -23,7 +23,7 @@ from lib.service.index.generations import Generations
 from lib.service.index.health import OpenGeneration
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
-from lib.service.storage import embeddings, entries, jobs, reembedding
+from lib.service.storage import drift, embeddings, entries, jobs, reembedding
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 
@@ -136,11 +136,12 @@ class Search:
             revision = manifest.revision if manifest else 0
             current = get_counters(connection)["revision"]
             unindexed = embeddings.count_changes(connection, after=revision) if current > revision else 0
+            checked = drift.last_check(connection)
             if manifest is None:
-                return IndexReading(unindexed=unindexed, taken_at=utc_now())
+                return IndexReading(unindexed=unindexed, last_check=checked, taken_at=utc_now())
             tombstones = len(embeddings.list_removals(connection, after=revision, upto=current)) if current > revision else 0
             built_by = self._built_by(connection, manifest.job_id)
-        more = {"built_by": built_by, "tombstones": tombstones, "ids_consistent": self._reader.ids_consistent()}
+        more = {"built_by": built_by, "last_check": checked, "tombstones": tombstones, "ids_consistent": self._reader.ids_consistent()}
         return _reading(manifest, unindexed).model_copy(update=more)
 
     def _built_by(self, connection: Connection, job_id: str) -> str | None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from lib.contract.states import Actual, Desired, WorkerRole
 from lib.service.config import Config
 from lib.service.heart import Heart
+from lib.service.operations.memory import give_back_memory
 from lib.service.storage.database import Database
 
 
@@ -95,6 +96,7 @@ class OperationsProcess:
         finally:
             self._in_hand.remove(what)
             self._say()
+            give_back_memory()
 
     def _say(self) -> None:
         idle = {Desired.RUNNING: Actual.IDLE, Desired.PAUSED: Actual.PAUSED, Desired.DRAINING: Actual.DRAINED}[self.heart.desired]

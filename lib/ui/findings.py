@@ -10,8 +10,9 @@ from lib.contract.events import JobsReading
 from lib.contract.index import IndexReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
-from lib.contract.states import Actual, CheckState, Desired, JobState, Operation, RefreshMode, WorkerRole
+from lib.contract.states import CheckState, Desired, JobState, Operation, RefreshMode, WorkerRole
 from lib.contract.workers import Worker, WorkersReading
+from lib.ui.capacity import describe_wish, find_workers
 from lib.ui.format import format_age, plural
 from lib.ui.marks import OPERATION_WORDS, Mark, Tone
 
@@ -103,16 +104,6 @@ def judge(readings: Readings, findings: list[Finding]) -> Mark:
     return Mark(Tone.DONE, "check_circle", "all well")
 
 
-def is_capacity(worker: Worker) -> bool:
-    """Whether the worker takes work: alive and wanted."""
-    return not worker.stale and worker.actual is not Actual.STOPPED and worker.desired is Desired.RUNNING
-
-
-def find_workers(workers: WorkersReading | None, role: WorkerRole) -> list[Worker]:
-    """The workers of a role that have not ended in good order."""
-    return [worker for worker in workers.workers if worker.role is role and worker.actual is not Actual.STOPPED] if workers else []
-
-
 def _lost_capacity(readings: Readings) -> Iterable[Finding]:
     if readings.workers is None:
         return
@@ -180,15 +171,6 @@ def _paused_workers(readings: Readings) -> Iterable[Finding]:
             )
 
 
-def describe_wish(worker: Worker, at: datetime) -> str:
-    """Who wants it so, why, and since when."""
-    words = {Desired.PAUSED: "Paused", Desired.DRAINING: "Draining", Desired.RUNNING: "Resumed"}[worker.desired]
-    who = f" by {worker.desired_by}" if worker.desired_by else ""
-    why = f": “{worker.desired_reason}”" if worker.desired_reason else ", no reason given"
-    since = f" ({format_age(worker.desired_since, at)})" if worker.desired_since else ""
-    return f"{words}{who}{why}{since}."
-
-
 def _impact_of_pause(readings: Readings, *, everyone: bool, role: WorkerRole) -> str:
     if not everyone:
         return "The others go on, more slowly."
@@ -249,6 +231,22 @@ def _index_behind(readings: Readings) -> Iterable[Finding]:
         )
 
 
+def _drift(readings: Readings) -> Iterable[Finding]:
+    check = readings.index.last_check if readings.index else None
+    if check and check.disagree:
+        yield Finding(
+            cause="drift",
+            tone=Tone.BAD,
+            icon="difference",
+            what=f"Table and index disagree in {plural(check.disagree, 'row')}",
+            evidence=f"Checked {format_age(check.checked_at, readings.now)}.",
+            impact="These rows are found wrongly, or not at all.",
+            step="Look at the rows, then repair: its plan is shown first.",
+            link="/Index?tab=Health",
+            pages=frozenset({"Index"}),
+        )
+
+
 def _refresh_mode(settings: SettingsReading) -> object:
     return next((setting.value for setting in settings.settings if setting.name == "index.refresh"), None)
 
@@ -287,6 +285,7 @@ RULES: tuple[Rule, ...] = (
     Rule("failed rows", "No row has failed.", ("queue",), _failed_rows),
     Rule("last jobs", "The last job of each kind ended well.", ("jobs",), _failed_jobs),
     Rule("access to Google", "No check of the Google key or of the last sheet has failed.", ("settings",), _access),
+    Rule("drift", "The last check found table and index to agree, or there was none.", ("index",), _drift),
     Rule("index up to date", "The index has all it should have.", ("index", "settings"), _index_behind),
 )
 #: What is looked at, in the words of the empty state.

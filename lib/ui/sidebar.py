@@ -8,8 +8,8 @@ from html import escape
 import streamlit as st
 
 from lib.contract.states import Operation, WorkerRole
+from lib.ui.capacity import find_workers, is_capacity
 from lib.ui.dialogs import open_view
-from lib.ui.findings import find_workers, is_capacity
 from lib.ui.format import format_short_count
 from lib.ui.live import choose_interval, find_operation, latest_index, latest_queue, latest_workers
 from lib.ui.marks import icon

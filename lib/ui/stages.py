@@ -8,8 +8,9 @@ from html import escape
 
 from lib.contract.jobs import Job
 from lib.contract.states import JobState, Operation, WorkerRole
+from lib.ui.capacity import find_workers, is_capacity
 from lib.ui.eta import describe_time_left
-from lib.ui.findings import Readings, find_workers, is_capacity
+from lib.ui.findings import Readings
 from lib.ui.format import UNKNOWN, format_count, format_duration
 from lib.ui.marks import JOB_MARKS, UNKNOWN_MARK, Mark, Tone, moment
 from lib.ui.results import count_of, text_of

@@ -1,6 +1,7 @@
 """One long CSV through plan and apply in real processes: seconds, rows a second, and the operations worker's largest memory.
 
 ``python tests/bench/million_rows.py [rows]``: imports it, then plans it again with one changed row, then unchanged.
+``python tests/bench/million_rows.py [rows] refresh``: imports it with the automatic refresh on, and waits until all is searchable.
 """
 
 from __future__ import annotations
@@ -100,27 +101,49 @@ def plan(console: Console, path: Path, rows: int, what: str) -> str:
     return plan_id
 
 
+def apply(console: Console, path: Path, rows: int) -> None:
+    plan_id = plan(console, path, rows, "plan, all new")
+    job_id = console.client.start_import(ImportRequest(plan_id=plan_id))
+
+    def ask() -> tuple[bool, Any]:
+        job = console.client.get_job(job_id)
+        return not job.is_active, job.progress
+
+    follow("apply", ask, worker_of(console), rows)
+    print(f"  {console.client.get_job(job_id).result or console.client.get_job(job_id).error}", flush=True)
+
+
+def plan_again(console: Console, path: Path, rows: int) -> None:
+    write_sheet(path, rows, changed=rows // 2)
+    plan(console, path, rows, "plan, one changed")
+    write_sheet(path, rows)
+    plan(console, path, rows, "plan, unchanged")
+
+
+def wait_until_searchable(console: Console, rows: int) -> None:
+    def ask() -> tuple[bool, Any]:
+        reading = console.client.get_index()
+        return reading.vectors == rows and not reading.unindexed, (reading.vectors, reading.generation)
+
+    follow("embed and refresh", ask, worker_of(console), rows)
+    reading = console.client.get_index()
+    print(f"  generation {reading.generation}, {reading.factory}, {reading.size_bytes or 0:,} bytes", flush=True)
+
+
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    rows, refresh = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000, sys.argv[2:] == ["refresh"]
     with tempfile.TemporaryDirectory() as folder:
         console = Console(Path(folder) / "data", environment={"SWITCHYARD_WORKERS": "1"}).start()
         try:
-            console.client.put_setting("index.refresh", "manual")  # a refresh works in the same process, and an index has its own size
+            if not refresh:
+                console.client.put_setting("index.refresh", "manual")  # a refresh works in the same process
             path = Path(folder) / "long.csv"
             write_sheet(path, rows)
-            plan_id = plan(console, path, rows, "plan, all new")
-            job_id = console.client.start_import(ImportRequest(plan_id=plan_id))
-
-            def ask() -> tuple[bool, Any]:
-                job = console.client.get_job(job_id)
-                return not job.is_active, job.progress
-
-            follow("apply", ask, worker_of(console), rows)
-            print(f"  {console.client.get_job(job_id).result or console.client.get_job(job_id).error}", flush=True)
-            write_sheet(path, rows, changed=rows // 2)
-            plan(console, path, rows, "plan, one changed")
-            write_sheet(path, rows)
-            plan(console, path, rows, "plan, unchanged")
+            apply(console, path, rows)
+            if refresh:
+                wait_until_searchable(console, rows)
+            else:
+                plan_again(console, path, rows)
         finally:
             console.sweep()
 

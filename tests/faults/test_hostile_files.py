@@ -106,6 +106,8 @@ def test_every_hostile_file_is_refused_by_name_or_behaves_and_nothing_on_disk_ch
         assert by_child(path) == outcome, hostile.how
     assert all(outcome == "read" for (hostile, _), outcome in zip(kept, outcomes, strict=True) if hostile.sound)
     counts.update(outcomes)
+    told_of = ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
+    sys.stderr.write(f"\nseed {seed}, {FILES:,} files: {told_of}\n")
     assert (sum(counts.values()), counts["without a word"]) == (FILES, 0)
     told = {Fault.BAD_STRUCTURE, Fault.UNKNOWN_KIND, Fault.NAMES_ANOTHER_FILE, Fault.BAD_ARCHIVE, Fault.BAD_MANIFEST, Fault.WRONG_EXTENSION}
     assert set(counts) >= {*told, Fault.NOT_FINITE}, f"not all kinds of harm came about: {counts}"

@@ -102,7 +102,7 @@ def health(**counts: int) -> HealthReading:
     queued = sum(counts.get(kind, 0) for kind in ("missing_vector", "stale", "wrong_model"))
     rebuild = any(counts.get(kind) for kind in ("unindexed", "orphaned", "duplicated"))
     plan = RepairPlan(check_id=found.check_id, to_embed=queued, rebuild=rebuild, seconds=0.2, gate=OPEN)
-    return HealthReading(latest=found, repair=plan, taken_at=now())
+    return HealthReading(latest=found, looked=found, repair=plan, taken_at=now())
 
 
 def no_health() -> HealthReading:

@@ -9,14 +9,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.contract.events import Topic
+from lib.contract.index import LastCheck
 from lib.contract.states import FailureCause, JobState, Operation
 from lib.contract.visits import FailuresOfCause, JobsOfKind, Visit
 from lib.ui.findings import Readings, find_findings, find_quiet_rules
+from lib.ui.frames.drift import drift_tiles
 from lib.ui.frames.overview import explain_verdict
 from lib.ui.frames.visits import visit_lines
 from lib.ui.stages import find_stages
 from tests.pages import scenes
-from tests.pages.canned import JOB_ID, ago, now
+from tests.pages.canned import JOB_ID, ago, index_reading, now
 
 NEWS = Visit(
     since=ago(days=1),
@@ -122,6 +124,38 @@ def test_what_needs_a_person_is_ranked_with_evidence_impact_and_next_step(visit)
     assert places == sorted(places)
     assert "key is being replaced" in body
     assert "Free some space; nothing was lost." in body
+
+
+@pytest.mark.feature("M6", "N6")
+def test_sheet_table_and_index_stand_side_by_side_with_what_the_last_check_found_and_its_age(visit):
+    seen = visit("Home", "idle")
+    for words in (
+        "Do sheet, table and index agree?",
+        '<dt>Sheet</dt><dd class="">—<',
+        '<dt>Table</dt><dd class="">150<',
+        "nothing was checked yet",
+    ):
+        assert words in seen.text, words
+    known = {topic.value: reading for topic, reading in scenes.idle_readings().items() if topic is not Topic.SHIFT}
+    check = LastCheck(
+        checked_at=ago(minutes=4),
+        generation=2,
+        disagree=7,
+        sheet_name="<b>.csv",
+        sheet_records=151,
+        sheet_read_at=ago(days=1),
+        sheet_differences=3,
+    )
+    readings = Readings(**(known | {"index": index_reading(last_check=check)}), now=now())
+    sheet, table, index, disagree = drift_tiles(readings)
+    assert (sheet.value, table.value, index.value, disagree.value) == ("151", "150", "150", "7")
+    assert "“&lt;b&gt;.csv”" in sheet.note
+    assert sheet.note.endswith("3 rows differ")
+    assert "4 min ago" in disagree.note
+    assert "generation 2" in disagree.note, "it is of another generation than the one that is served"
+    assert [found.what for found in find_findings(readings)] == ["Table and index disagree in 7 rows"]
+    unknown = replace(readings, index=None, queue=None)
+    assert {tile.value for tile in drift_tiles(unknown)} == {"—"}
 
 
 @pytest.mark.feature("H2")

@@ -199,6 +199,23 @@ def test_recall_tells_a_bad_index_from_a_good_one(filled: Road, monkeypatch: pyt
     assert run_check(filled)["recall"]["high_ratio"] < 0.8
 
 
-def test_nothing_was_checked_yet(filled: Road) -> None:
-    assert filled.get("/api/index/check") | {"taken_at": None} == {"latest": None, "repair": None, "taken_at": None}
-    assert filled.api.get("/api/index/drift", params={"kind": "stale"}).status_code == 404
+def test_nothing_was_checked_yet(road: Road) -> None:
+    nothing = {"latest": None, "looked": None, "repair": None, "taken_at": None}
+    assert road.get("/api/index/check") | {"taken_at": None} == nothing
+    assert road.get("/api/index")["last_check"] is None
+    assert road.api.get("/api/index/drift", params={"kind": "stale"}).status_code == 404
+
+
+@pytest.mark.feature("N6", "M6")
+def test_each_new_generation_is_counted_by_the_job_that_made_it(filled: Road) -> None:
+    reading = filled.get("/api/index/check")
+    assert (reading["latest"]["generation"], sum(reading["latest"]["drift"]["counts"].values()), reading["looked"]) == (1, 0, None)
+    told = filled.get("/api/index")["last_check"]
+    assert (told["generation"], told["disagree"], told["sheet_records"], told["sheet_differences"]) == (1, 0, ROWS, 0)
+    deep = run_check(filled)
+    execute(filled, "DELETE FROM embeddings WHERE entry_id = 1")
+    assert filled.run("rebuild")["result"]["drift"] == 1
+    reading = filled.get("/api/index/check")
+    assert (reading["latest"]["generation"], reading["latest"]["drift"]["counts"]["missing_vector"]) == (2, 1)
+    assert (reading["looked"]["check_id"], reading["latest"]["vectors"]) == (deep["check_id"], None), "what was looked at is not forgotten"
+    assert filled.get("/api/index")["last_check"]["disagree"] == 1

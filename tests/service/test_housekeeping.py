@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from lib.contract.model import utc_now
 from lib.contract.states import Operation
+from lib.service import housekeeping
 from lib.service.config import Config
 from lib.service.housekeeping import Housekeeping
+from lib.service.operations import counting
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from tests.service.road import Road, csv_of, sheet
@@ -88,12 +90,15 @@ def test_removals_before_the_first_generation_start_nothing(road: Road, house: H
     assert refreshes(road) == [], "there is no index they would have to leave"
 
 
-def test_a_table_emptied_of_its_vectors_empties_the_index(road: Road, house: Housekeeping, database: Database) -> None:
+def test_a_table_emptied_of_its_vectors_empties_the_index(
+    road: Road, house: Housekeeping, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "REFRESH_MIN_SECONDS", 600.0)  # however slow the machine is
     road.fill(sheet(1))
     road.import_sheet(csv_of(("other", "not embedded", "")), mode="mirror")
     keep_and_perform(road, house)
     assert road.get("/api/index")["unindexed"] == 1, "while the queue drains there is a pause between two refreshes"
-    let_time_pass(database, timedelta(seconds=3))
+    let_time_pass(database, timedelta(seconds=601))
     keep_and_perform(road, house)
     assert (road.get("/api/index")["vectors"], road.get("/api/index")["unindexed"]) == (0, 0)
 
@@ -132,3 +137,26 @@ def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(
         assert [row.state for row in connection.execute(sa.select(schema.plans))] == ["applied"]
     assert road.export()[1] == file, "the key is still called as in the sheet"
     assert road.keys() == {"k1": "advice 1"}
+
+
+@pytest.mark.feature("N6", "M6")
+def test_a_large_index_is_counted_once_nothing_else_runs_and_not_again_for_a_while(
+    road: Road, house: Housekeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "COUNTED_AT_ONCE", 1)
+    monkeypatch.setattr(housekeeping, "COUNTED_AT_ONCE", 1)
+    monkeypatch.setattr(housekeeping, "COUNT_LOOK_SECONDS", 0.0)
+    checks = lambda: [job["state"] for job in road.get("/api/jobs", operation="check")["items"]]  # noqa: E731
+    road.fill(sheet(1, 2))
+    assert road.get("/api/index")["last_check"] is None, "not by the job that made it"
+    house.keep()
+    house.keep()
+    assert checks() == ["queued"]
+    road.works.perform_all()
+    assert (road.get("/api/index")["last_check"]["disagree"], road.get("/api/index/check")["looked"]) == (0, None), "it counts, no more"
+    road.run("rebuild")
+    house.keep()
+    assert checks() == ["succeeded"], "the new generation has its turn later"
+    monkeypatch.setattr(housekeeping, "COUNT_EVERY", timedelta(0))
+    house.keep()
+    assert checks() == ["queued", "succeeded"]

@@ -25,7 +25,7 @@ Batch = tuple[Ids, Vectors]
 Progress = Callable[[int], None]
 
 #: A kind that learns value ranges learns them from the first vectors, as many as fit into this.
-_TRAIN_BYTES = 64 << 20
+_TRAIN_BYTES = 32 << 20
 _NORM_TOLERANCE = 1e-2
 
 

@@ -65,11 +65,18 @@ class Layout:
 
 @dataclass(frozen=True)
 class LaidOut:
-    """A file of a known layout, mapped and not read."""
+    """A file of a known layout."""
 
     layout: Layout
-    codes: Codes
+    codes: Codes  #: mapped, for looking at a few
     ids: Ids
+    _path: Path
+    _codes_at: int
+
+    def read(self, start: int, stop: int) -> Codes:
+        """Many codes in a row, without the mapping growing by what was looked at."""
+        width = self.layout.code_bytes
+        return np.fromfile(self._path, np.uint8, max(0, stop - start) * width, offset=self._codes_at + start * width).reshape(-1, width)
 
     @classmethod
     def open(cls, path: Path) -> LaidOut:
@@ -80,7 +87,7 @@ class LaidOut:
             raise DamagedIndex(f"{path.name} cannot be read: {bad}") from bad
         if structure.kind not in FACTORIES:
             raise DamagedIndex(f"{path.name} is {structure.kind}, which cannot be changed in parts.")
-        data = np.memmap(path, np.uint8, "r")
+        data = np.asarray(np.memmap(path, np.uint8, "r"))  # as a plain array: slices of a mapping are slow to make
         vectors, width = structure.vectors, structure.dimension * (4 if structure.kind.endswith("Flat") else 1)
         ids_at = len(data) - 8 * vectors
         codes_at = ids_at - _NUMBER.size - width * vectors
@@ -89,4 +96,4 @@ class LaidOut:
             _NUMBER.pack_into(empty, place, 0)
         layout = Layout(faiss.deserialize_index(np.frombuffer(empty, np.uint8)))
         codes = data[codes_at : codes_at + width * vectors].reshape(vectors, width)
-        return cls(layout, codes, np.frombuffer(data[ids_at:].tobytes(), "<i8").astype(np.int64))
+        return cls(layout, codes, np.frombuffer(data[ids_at:].tobytes(), "<i8").astype(np.int64), path, codes_at)

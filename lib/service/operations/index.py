@@ -15,6 +15,7 @@ from lib.service.index.manifest import Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.stored import Content, DamagedIndex
 from lib.service.index.update import updated_index
+from lib.service.operations.counting import count_if_quick
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_quick_snapshot
 from lib.service.storage import embeddings
@@ -23,19 +24,25 @@ from lib.service.storage.counters import get_counters
 
 #: Above this share of changed vectors a full build is no slower than an update, and leaves no doubt.
 REBUILD_ABOVE_RATIO = 0.3
+#: An update holds what changed in memory, a full build only a batch.
+REBUILD_ABOVE_BYTES = 64 << 20
 
 
 def refresh_index(context: JobContext) -> dict[str, Any]:
     """Publish a generation that has every vector there is, starting from the served one where that is quicker."""
-    result: dict[str, Any] = context.step("refresh_index", _refresh, context)
-    return result | context.step("ask_golden_questions", ask_golden_questions, context)
+    return context.step("refresh_index", _refresh, context) | look_at_published(context)
 
 
 def rebuild_index(context: JobContext) -> dict[str, Any]:
     """Publish a generation built from nothing but the vectors."""
     context.step("safety_snapshot", take_quick_snapshot, context, f"before rebuild {context.job.job_id[:8]}")
-    result: dict[str, Any] = context.step("rebuild_index", build_anew, context)
-    return result | context.step("ask_golden_questions", ask_golden_questions, context)
+    return context.step("rebuild_index", build_anew, context) | look_at_published(context)
+
+
+def look_at_published(context: JobContext) -> dict[str, Any]:
+    """What every new generation goes through once it is out: the golden questions, and a count of what disagrees."""
+    asked: dict[str, Any] = context.step("ask_golden_questions", ask_golden_questions, context)
+    return asked | context.step("count_drift", count_if_quick, context)
 
 
 def ask_golden_questions(context: JobContext) -> dict[str, Any]:
@@ -83,7 +90,7 @@ def _refresh(context: JobContext) -> dict[str, Any]:
         if not changes:
             return {"generation": served.generation, "vectors": served.vectors, "changes": 0}
         # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
-        if total and (changes > REBUILD_ABOVE_RATIO * served.vectors or choose_factory(total) != served.factory):
+        if total and (_changed_much(changes, served) or choose_factory(total) != served.factory):
             return build_anew(context)
         content = updated_index(
             embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
@@ -95,6 +102,10 @@ def _refresh(context: JobContext) -> dict[str, Any]:
         except DamagedIndex as damage:
             context.say(f"the served generation cannot be updated, so it is built anew: {damage}", level="warning")
     return build_anew(context)
+
+
+def _changed_much(changes: int, served: Manifest) -> bool:
+    return changes > REBUILD_ABOVE_RATIO * served.vectors or changes * served.dimension * 4 > REBUILD_ABOVE_BYTES
 
 
 def build_anew(context: JobContext) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from lib.contract.model import utc_now
 from lib.contract.reembedding import ReembedRequest
 from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder, open_embedder
-from lib.service.operations.index import ask_golden_questions, build_anew
+from lib.service.operations.index import build_anew, look_at_published
 from lib.service.operations.rehearsed import take_rehearsed_vectors
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import items
@@ -43,7 +43,7 @@ def reembed(context: JobContext) -> dict[str, Any]:
     embedded = context.step("embed_aside", _embed_aside, context)
     waiting = context.step("switch_model", _switch, context)
     published = context.step("rebuild_index", build_anew, context)
-    return {"embedded": embedded, "queued": waiting} | published | context.step("ask_golden_questions", ask_golden_questions, context)
+    return {"embedded": embedded, "queued": waiting} | published | look_at_published(context)
 
 
 def _open(context: JobContext) -> tuple[Settings, Embedder]:

@@ -21,7 +21,7 @@ from lib.service.embedders import current_embedder
 from lib.service.index.generations import Generations
 from lib.service.index.quarantine import Staged, check_set
 from lib.service.index.saved import SavedManifest
-from lib.service.operations.index import ask_golden_questions
+from lib.service.operations.index import look_at_published
 from lib.service.operations.inspections import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.snapshots import take_quick_snapshot
@@ -33,7 +33,7 @@ def restore_index(context: JobContext) -> dict[str, Any]:
     """Safety snapshot, then the swap; the generation before it stays for going back."""
     context.step("safety_snapshot", take_quick_snapshot, context, f"before restore {context.job.job_id[:8]}")
     result: dict[str, Any] = context.step("restore_index", _restore, context)
-    return result | context.step("ask_golden_questions", ask_golden_questions, context)
+    return result | look_at_published(context)
 
 
 def _restore(context: JobContext) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from lib.contract.health import DriftRow, IndexCheck
+from lib.contract.index import LastCheck
 from lib.contract.states import DriftKind
 from lib.service.storage.counters import add_to_counters
 from lib.service.storage.schema import drift_rows, entries, index_checks
@@ -109,6 +110,29 @@ def latest_check(connection: Connection) -> IndexCheck | None:
     query = sa.select(index_checks.c.reading).order_by(index_checks.c.checked_at.desc()).limit(1)
     reading = connection.execute(query).scalar_one_or_none()
     return IndexCheck.model_validate(reading) if reading else None
+
+
+def latest_look(connection: Connection) -> IndexCheck | None:
+    """The newest check that looked at the vectors, or None."""
+    query = sa.select(index_checks.c.reading).order_by(index_checks.c.checked_at.desc())
+    return next((IndexCheck.model_validate(reading) for reading in connection.execute(query).scalars() if reading["vectors"]), None)
+
+
+def last_check(connection: Connection) -> LastCheck | None:
+    """What the newest check came to, in short."""
+    check = latest_check(connection)
+    if check is None:
+        return None
+    sheet = check.drift.sheet
+    return LastCheck(
+        checked_at=check.checked_at,
+        generation=check.generation,
+        disagree=check.drift.total,
+        sheet_name=sheet.source_name if sheet else None,
+        sheet_records=sheet.records if sheet else None,
+        sheet_read_at=sheet.read_at if sheet else None,
+        sheet_differences=sheet.differences if sheet else None,
+    )
 
 
 def list_drift_rows(connection: Connection, check_id: str, kind: DriftKind, *, after: int, limit: int) -> list[tuple[int, DriftRow]]:

@@ -10,9 +10,9 @@ from lib.client.errors import ClientError
 from lib.contract.settings import SETTINGS
 from lib.contract.states import Desired, WorkerRole
 from lib.contract.workers import MAX_CREW, Crew, Forecast, WorkersReading
+from lib.ui.capacity import find_workers
 from lib.ui.dialogs import Question, ask
 from lib.ui.eta import format_range
-from lib.ui.findings import find_workers
 from lib.ui.format import format_duration, plural
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, last_known, latest_settings, latest_workers, live_block

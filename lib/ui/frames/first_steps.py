@@ -8,7 +8,8 @@ from html import escape
 import streamlit as st
 
 from lib.contract.states import Operation, WorkerRole
-from lib.ui.findings import Readings, find_workers, is_capacity
+from lib.ui.capacity import find_workers, is_capacity
+from lib.ui.findings import Readings
 from lib.ui.live import find_operation
 from lib.ui.marks import Mark, Tone, badge
 from lib.ui.pages import PAGES

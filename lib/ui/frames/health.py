@@ -57,7 +57,7 @@ def show_health() -> None:
             return
         _show_triangle(reading.latest)
         _show_kinds(reading.latest)
-        _show_soundness(reading.latest)
+        _show_soundness(reading.looked)
 
 
 def _show_actions(reading: HealthReading) -> None:
@@ -187,13 +187,15 @@ def _drift_row(row: DriftRow) -> list[str]:
     return [escape(row.key) if row.key is not None else UNKNOWN, str(row.entry_id), escape(row.detail)]
 
 
-def _show_soundness(check: IndexCheck) -> None:
-    show_heading("Are the vectors sound?", note=f"generation {check.generation}" if check.generation else "")
-    rows = [*(vector_facts(check.vectors) if check.vectors else []), *(recall_facts(check.recall) if check.recall else [])]
+def _show_soundness(check: IndexCheck | None) -> None:
+    """Of the newest check that looked at them: the ones that run by themselves only count."""
+    when = f"generation {check.generation}, looked at {moment(check.checked_at, now=now(), zone=zone())}" if check else ""
+    show_heading("Are the vectors sound?", note=when)
+    rows = [*(vector_facts(check.vectors) if check.vectors else []), *(recall_facts(check.recall) if check.recall else [])] if check else []
     if rows:
         st.html(facts(rows))
     else:
-        show_nothing("The vectors were not looked at.", "The check after a repair only counts. Check now to look at every vector.")
+        show_nothing("The vectors were not looked at.", "Checks that run by themselves only count. Check now to look at every vector.")
 
 
 def vector_facts(vectors: VectorHealth) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ import streamlit as st
 from lib.contract.events import Topic
 from lib.ui.findings import CHECKED, Finding, Readings, find_findings, find_quiet_rules, judge
 from lib.ui.format import format_clock, format_rate
+from lib.ui.frames.drift import show_drift
 from lib.ui.frames.first_steps import is_first_run, show_first_steps
 from lib.ui.frames.visits import show_visit
 from lib.ui.gates import show_intentions
@@ -38,6 +39,7 @@ def show_overview() -> None:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             _show_attention(readings, findings)
+            show_drift(readings)
         with right:
             _show_running(readings)
             show_visit()

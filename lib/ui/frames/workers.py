@@ -10,7 +10,7 @@ from lib.contract.events import Topic
 from lib.contract.queue import CAUSES
 from lib.contract.states import Actual, Desired, WorkerRole
 from lib.contract.workers import Worker, WorkersReading
-from lib.ui.findings import describe_wish, find_workers, is_capacity
+from lib.ui.capacity import describe_wish, find_workers, is_capacity
 from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, format_rate, plural
 from lib.ui.gates import gated_button, show_why
 from lib.ui.live import connection_gate, latest_workers, live_block
