@@ -91,3 +91,28 @@ def test_many_questions_come_in_pages_the_failing_first(visit):
     assert "customer cannot log in" in rows[0]
     seen.button("golden_on").click().run()
     assert "Questions 21–25 of 25" in seen.text
+
+
+@pytest.mark.feature("M10")
+def test_a_question_is_changed_where_it_stands_and_undo_puts_it_back(visit):
+    seen = visit("Index", "idle", tab=TAB)
+    ident = "2" * 32
+    seen.button(f"golden_edit_{ident}").click().run()
+    text = seen.app.text_input(key=f"golden_text_{ident}_0")
+    assert (text.value, seen.app.text_area(key=f"golden_keys_{ident}_0").value) == ("reset mail is missing", "KB-017")
+    text.set_value("the reset mail never came").run()
+    seen.app.text_area(key=f"golden_keys_{ident}_0").set_value("KB-017\nKB-018").run()
+    seen.button(f"golden_save_{ident}_0").click().run()
+    changed = GoldenRequest(text="the reset mail never came", expected_keys=["KB-017", "KB-018"])
+    assert seen.asked("put_golden_question") == [(ident, changed)]
+    assert not seen.has_button(f"golden_save_{ident}_1"), "the form is gone"
+    seen.button("undo_action").click().run()
+    assert seen.asked("put_golden_question")[-1] == (ident, GoldenRequest(text="reset mail is missing", expected_keys=["KB-017"]))
+
+
+def test_a_question_can_be_left_as_it_is(visit):
+    seen = visit("Index", "idle", tab=TAB)
+    seen.button(f"golden_edit_{'2' * 32}").click().run()
+    seen.button("golden_leave").click().run()
+    assert not seen.has_button("golden_leave")
+    assert not seen.asked("put_golden_question")

@@ -29,8 +29,10 @@ from lib.service.storage.counters import get_counters
 Vectors = NDArray[np.float32]
 Answers = list[list[tuple[int, float]]]
 
-#: Unchanged rows whose vector is compared with the table's, and those of them that are searched for.
-COMPARED, QUERIES, NEAREST = 2000, 100, 10
+#: Unchanged rows whose vector is compared with the table's: all, or as many of them as fit into this …
+COMPARED_BYTES = 32 << 20
+#: … and those of them that are searched for.
+QUERIES, NEAREST = 100, 10
 #: Hits looked at beyond those judged: rows that have changed, or are gone, are passed over.
 SPARE_HITS = 60
 #: A candidate that finds less than this of what it should is worse, whatever is served.
@@ -63,7 +65,7 @@ class Rehearsal:
             unchanged = ids if self.revision is None else ids[revisions <= self.revision]
             self.unchanged = unchanged
             chance = np.random.default_rng(9)
-            sample = np.sort(chance.choice(unchanged, min(COMPARED, len(unchanged)), replace=False))
+            sample = np.sort(chance.choice(unchanged, min(COMPARED_BYTES // (4 * embedder.dimension), len(unchanged)), replace=False))
             self.sample, stored = embeddings.vectors_of(connection, embedder.fingerprint, sample)
             self.questions: list[GoldenQuestion] = golden_rows.list_questions(connection)
         self.stored = stored.reshape(len(self.sample), embedder.dimension)

@@ -23,6 +23,7 @@ from lib.ui.widgets import show_heading, show_nothing, show_paging, show_unknown
 
 PAGE = 20
 _SHOWN_KEYS = 5
+_EDITED = "golden_edited"
 
 
 @st.fragment(key="golden")
@@ -46,7 +47,8 @@ def show_golden() -> None:
                 "Search for something on the Overview and press “Expect this” beside the right row, or write one below. "
                 "Every new generation of the index is asked all of them, and what got worse is named here.",
             )
-        _show_form()
+        with st.expander("Write a golden question"):
+            _show_form(None)
         if reading.questions:
             _show_questions(reading)
         if reading.runs:
@@ -100,25 +102,50 @@ def describe_regression(difference: GoldenDifference, comparison: GoldenComparis
     )
 
 
-def _show_form() -> None:
+def _show_form(edited: GoldenQuestion | None) -> None:
     turn = st.session_state.get("golden_saved", 0)
-    with st.expander("Write a golden question"):
-        text = st.text_input("Question", key=f"golden_text_{turn}", max_chars=2_000, placeholder="what somebody would search for")
-        keys = st.text_area(
-            "Rows that must be found", key=f"golden_keys_{turn}", height=90, placeholder="their keys, one a line", max_chars=10_000
+    name = f"{edited.question_id}_{turn}" if edited else str(turn)
+    text = st.text_input(
+        "Question",
+        value=edited.text if edited else "",
+        key=f"golden_text_{name}",
+        max_chars=2_000,
+        placeholder="what somebody would search for",
+    )
+    keys = st.text_area(
+        "Rows that must be found",
+        value="\n".join(edited.expected_keys) if edited else "",
+        key=f"golden_keys_{name}",
+        height=90,
+        placeholder="their keys, one a line",
+        max_chars=10_000,
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        k = st.number_input("Among the first", 1, 50, edited.k if edited else 10, key=f"golden_k_{name}", width=150)
+        note = st.text_input(
+            "Note", edited.note if edited else "", key=f"golden_note_{name}", max_chars=500, placeholder="why it matters", width=380
         )
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            k = st.number_input("Among the first", 1, 50, 10, key=f"golden_k_{turn}", width=150)
-            note = st.text_input("Note", key=f"golden_note_{turn}", max_chars=500, placeholder="why it matters", width=380)
-            wanted = list(dict.fromkeys(line.strip() for line in (keys or "").splitlines() if line.strip()))[:20]
-            if gated_button("Save", connection_gate(), key="golden_save", icon_name="flag", primary=True):
-                if not (text or "").strip() or not wanted:
-                    st.html('<span class="sy-why">Write the question, and at least one key.</span>')
-                elif save_question(GoldenRequest(text=text.strip(), expected_keys=wanted, k=int(k), note=(note or "").strip())):
-                    st.session_state["golden_saved"] = turn + 1
-                    st.rerun()
-                else:
-                    st.rerun()
+        wanted = list(dict.fromkeys(line.strip() for line in (keys or "").splitlines() if line.strip()))[:20]
+        save = f"golden_save_{name}" if edited else "golden_save"
+        if gated_button("Save", connection_gate(), key=save, icon_name="flag", primary=True):
+            _save((text or "").strip(), wanted, int(k), (note or "").strip(), edited)
+        if edited and st.button("Leave it as it is", key="golden_leave", type="tertiary"):
+            _close_form()
+
+
+def _save(text: str, keys: list[str], k: int, note: str, edited: GoldenQuestion | None) -> None:
+    if not text or not keys:
+        st.html('<span class="sy-why">Write the question, and at least one key.</span>')
+    elif save_question(GoldenRequest(text=text, expected_keys=keys, k=k, note=note), edited):
+        _close_form()
+    else:
+        st.rerun()
+
+
+def _close_form() -> None:
+    st.session_state["golden_saved"] = st.session_state.get("golden_saved", 0) + 1
+    st.session_state.pop(_EDITED, None)
+    st.rerun()
 
 
 def _show_questions(reading: GoldenReading) -> None:
@@ -130,12 +157,19 @@ def _show_questions(reading: GoldenReading) -> None:
     start = int(cursors[-1] or 0) if int(cursors[-1] or 0) < len(ordered) else 0
     gate = connection_gate()
     for question in ordered[start : start + PAGE]:
-        with st.container(border=True, key=f"golden_{question.question_id}"):
-            words, button = st.columns([7, 1], vertical_alignment="center", gap="small")
+        card = st.container(border=True, key=f"golden_{question.question_id}")
+        with card:
+            words, button = st.columns([5, 1.4], vertical_alignment="center", gap="small")
         words.html(question_row(question, changes.get(question.question_id)))
         with button, st.container(horizontal=True, horizontal_alignment="right"):
+            if gated_button("Edit", gate, key=f"golden_edit_{question.question_id}", help_text=f"Change “{question.text}”"):
+                st.session_state[_EDITED] = question.question_id
+                st.rerun()
             if gated_button("Delete", gate, key=f"golden_delete_{question.question_id}", help_text=f"Delete “{question.text}”"):
                 _delete_with_undo(question)
+        if st.session_state.get(_EDITED) == question.question_id:
+            with card:
+                _show_form(question)
     following = str(start + PAGE) if start + PAGE < len(ordered) else None
     if following or len(cursors) > 1:
         said = f"Questions {start + 1}–{min(start + PAGE, len(ordered))} of {len(ordered)}"

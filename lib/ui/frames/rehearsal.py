@@ -96,13 +96,15 @@ def _show_report(report: Inspection) -> None:
 def comparison_tiles(beside: InspectedComparison) -> list[Tile]:
     """The file beside the table: rows, vectors, recall."""
     sound = f"{beside.compared - beside.wrong:,} of {beside.compared:,}" if beside.compared else UNKNOWN
+    unchanged = beside.in_both - beside.changed
+    compared = f"a sample of {plural(unchanged, 'unchanged row')}" if beside.compared < unchanged else "of all unchanged rows"
     span = f"{_percent(beside.recall_low_ratio)} – {_percent(beside.recall_high_ratio)}, {plural(beside.queries, 'row')} tried"
     return [
         Tile(label="In both", value=format_count(beside.in_both), note=f"of {plural(beside.table_vectors, 'row')} with a vector"),
         Tile(label="Rows it lacks", value=format_count(beside.only_in_table), note="in the table, not in the file"),
         Tile(label="Rows it has too many", value=format_count(beside.only_in_file), note="in the file, not in the table"),
         Tile(label="Changed since", value=format_count(beside.changed), note="embedded anew after it was made"),
-        Tile(label="Right vectors", value=sound, note="of the unchanged rows compared", tone=Tone.BAD if beside.wrong else None),
+        Tile(label="Right vectors", value=sound, note=compared, tone=Tone.BAD if beside.wrong else None),
         Tile(
             label="Recall@10",
             value=_percent(beside.recall_ratio),
