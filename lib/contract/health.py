@@ -37,6 +37,16 @@ class Drift(Reading):
         return sum(count or 0 for count in self.counts.values())
 
 
+class ListHealth(Reading):
+    """How evenly the vectors of a large index lie in its lists. An imbalance of 1 is perfect."""
+
+    lists: int
+    empty: int
+    median: int
+    largest: int
+    imbalance: float
+
+
 class VectorHealth(Reading):
     """What is odd about the vectors themselves."""
 
@@ -47,6 +57,7 @@ class VectorHealth(Reading):
     duplicate_groups: int = Field(description="how many vectors are there more than once")
     duplicate_surplus: int = Field(description="how many could be spared")
     largest_group: int = 0
+    lists: ListHealth | None = Field(None, description="null for a kind of index without lists")
     examples: dict[str, list[str]] = Field({}, description="finding → a few keys")
     seconds: float
 

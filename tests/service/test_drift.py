@@ -10,7 +10,6 @@ import pytest
 
 from lib.contract.states import DriftKind
 from lib.service.index.generations import Generations
-from lib.service.operations import index as builds
 from tests.service.index.files import of_faiss
 from tests.service.road import Road, sheet
 
@@ -166,8 +165,8 @@ def test_a_flat_index_is_called_exact(filled: Road) -> None:
 
 
 @pytest.mark.feature("N8")
-def test_recall_of_an_approximate_index_is_measured_with_its_interval_and_time(filled: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builds, "choose_factory", lambda _: "IDMap2,SQ8")
+def test_recall_of_an_approximate_index_is_measured_with_its_interval_and_time(filled: Road) -> None:
+    filled.api.put("/api/settings/index.exact_upto", json={"value": 1})
     filled.run("rebuild")
     recall = run_check(filled)["recall"]
     assert (recall["exact"], recall["sampled"], recall["k"]) == (False, ROWS, 10)
@@ -176,9 +175,9 @@ def test_recall_of_an_approximate_index_is_measured_with_its_interval_and_time(f
     assert recall["exact_seconds"] > 0
 
 
-def test_recall_tells_a_bad_index_from_a_good_one(filled: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recall_tells_a_bad_index_from_a_good_one(filled: Road) -> None:
     """Half of the vectors under wrong ids: the mapped file answers, and answers wrongly."""
-    monkeypatch.setattr(builds, "choose_factory", lambda _: "IDMap2,SQ8")
+    filled.api.put("/api/settings/index.exact_upto", json={"value": 1})
     filled.run("rebuild")
     generations = Generations(filled.works.config.index_dir)
     served = generations.current()

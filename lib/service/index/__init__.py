@@ -6,6 +6,7 @@ pointer       CURRENT, the file that names the served one
 durable       files that survive a power cut; the writer's lock
 stored        what was written as a file, and the proof that the file holds it
 layout        how an index lies in its file
+lists         the kind for millions, which looks into the nearest lists only
 build         a new index from a stream
 update        the served index with what changed
 generations   publish, fall back, sweep

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.service.index.durable import HashedFile, file_facts
-from lib.service.index.factory import check_factory
+from lib.service.index.factory import UnknownFactory, check_factory, factory_of, lists_of
 from lib.service.index.layout import Layout
+from lib.service.index.lists import empty_lists, ids_in_lists, sample_lists, write_lists
 from lib.service.index.manifest import FileFacts, Ids
 from lib.service.index.stored import Content, Written
 
@@ -34,13 +35,24 @@ class BadVectors(ValueError):
 
 
 def new_index(
-    batches: Iterable[Batch], *, factory: str, dimension: int, expected: int = 0, on_progress: Progress = lambda _: None
+    batches: Iterable[Batch],
+    *,
+    factory: str,
+    dimension: int,
+    expected: int = 0,
+    learn_from: Callable[[], Vectors] | None = None,
+    on_progress: Progress = lambda _: None,
 ) -> Content:
     """A new index of all ``batches``, taken one at a time. Each id may come once. BadVectors, UnknownFactory.
 
-    ``expected`` is how many vectors there will be: right, it saves a second look at the file.
+    ``expected`` is how many vectors there will be: right, it saves a second look at the file. ``learn_from`` gives vectors from all
+    over the table; a kind with lists learns them from these.
     """
     check_factory(factory)
+    if lists_of(factory):
+        if learn_from is None:
+            raise UnknownFactory(f"{factory} needs vectors to learn its lists from.")
+        return _new_lists(batches, factory, dimension, learn_from, on_progress)
 
     def write(path: Path, _: Path | None) -> Written:
         # Empty batches are left out: FAISS refuses to learn from none.
@@ -50,6 +62,28 @@ def new_index(
         return _write(path, Layout(empty), trained, expected, on_progress)
 
     return write
+
+
+def _new_lists(
+    batches: Iterable[Batch], factory: str, dimension: int, learn_from: Callable[[], Vectors], on_progress: Progress
+) -> Content:
+    def write(path: Path, _: Path | None) -> Written:
+        on_progress(0)
+        index = empty_lists(factory, dimension, learn_from())
+        for batch in batches:
+            ids, vectors = checked(batch, dimension)
+            index.add_with_ids(vectors, ids)
+            on_progress(index.ntotal)
+        return written_lists(index, path)
+
+    return write
+
+
+def written_lists(index: Any, path: Path) -> Written:
+    """An index in lists goes into its file as it is; BadVectors when an id is in it twice."""
+    ids = ids_in_lists(index)
+    refuse_repeats(ids)
+    return Written(factory_of(index), index.d, ids, write_lists(index, path), sample_lists(index))
 
 
 def _write(path: Path, layout: Layout, batches: Iterable[Batch], expected: int, on_progress: Progress) -> Written:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lib.service.index.manifest import FileFacts
 
 _LOCK_POLL_SECONDS = 0.05
-_HASHED_BYTES = 1 << 20
+_HASHED_BYTES = 1 << 18  # what the processor keeps near
 _COPIED_BYTES = 1 << 22
 
 
@@ -97,15 +97,15 @@ class HashedFile:
             return self._written
 
     def _follow(self) -> None:
-        done = 0
+        done, buffer = 0, memoryview(bytearray(_HASHED_BYTES))
         while (upto := self._beyond(done)) > done:
             while done < upto:
-                block = os.pread(self._file.fileno(), min(_HASHED_BYTES, upto - done), done)
-                if not block:
+                read = os.preadv(self._file.fileno(), [buffer[: upto - done]], done)
+                if not read:
                     raise OSError(f"{self._file.name} became shorter while it was written.")
-                self._sha256.update(block)
-                self._xxh3.update(block)
-                done += len(block)
+                self._sha256.update(buffer[:read])
+                self._xxh3.update(buffer[:read])
+                done += read
 
     @property
     def facts(self) -> FileFacts:

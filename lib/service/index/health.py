@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lib.service.index.build import Batch
 from lib.service.index.factory import FLAT
+from lib.service.index.lists import ListFacts, look_at_lists, vectors_in_lists
 from lib.service.index.manifest import INDEX_FILE, Ids, Manifest
 from lib.service.index.stored import DamagedIndex, ids_of
 
@@ -67,6 +68,10 @@ class OpenGeneration:
         """Whether a search compares with every vector as it is."""
         return self.manifest.factory == FLAT
 
+    def look_at_lists(self) -> ListFacts | None:
+        """How evenly the lists are filled; None for a kind without lists."""
+        return look_at_lists(self._index) if isinstance(self._index, faiss.IndexIVF) else None
+
     def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
         """The k nearest (id, score), best first."""
         faiss.omp_set_num_threads(1)
@@ -75,6 +80,9 @@ class OpenGeneration:
 
     def vectors(self) -> Iterable[tuple[Ids, NDArray[np.float32]]]:
         """Every id with its vector as the index holds it, in batches."""
+        if isinstance(self._index, faiss.IndexIVF):
+            yield from vectors_in_lists(self._index)
+            return
         for start in range(0, len(self.ids), _BATCH):
             ids = self.ids[start : start + _BATCH]
             yield ids, self._index.index.reconstruct_n(start, len(ids))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.service.index.durable import sha256_of, xxh3_of
+from lib.service.index.lists import ids_in_lists, sample_lists
 from lib.service.index.manifest import INDEX_FILE, FileFacts, Ids, Manifest, hash_ids, read_whole
 
 
@@ -35,7 +36,9 @@ Content = Callable[[Path, Path | None], Written]
 
 
 def ids_of(index: faiss.Index) -> Ids:
-    """The ids of an IDMap2 index, in the order of its vectors."""
+    """The ids of an index, in the order of its vectors."""
+    if isinstance(index, faiss.IndexIVF):
+        return ids_in_lists(index)
     return np.asarray(faiss.vector_to_array(cast("faiss.IndexIDMap2", index).id_map), np.int64)
 
 
@@ -49,8 +52,9 @@ def check_stored(path: Path, written: Written) -> None:
         raise DamagedIndex(f"{path.name} holds {stored.ntotal} vectors of {stored.d}, not {len(written.ids)} of {written.dimension}.")
     if not np.array_equal(ids_of(stored), written.ids):
         raise DamagedIndex(f"{path.name} does not hold the ids that were written.")
+    in_lists = sample_lists(stored) if isinstance(stored, faiss.IndexIVF) else {}
     for ident, vector in written.samples.items():
-        if not np.array_equal(stored.reconstruct(ident), vector):
+        if not np.array_equal(in_lists[ident] if ident in in_lists else stored.reconstruct(ident), vector):
             raise DamagedIndex(f"{path.name} holds another vector for id {ident} than was written.")
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.service.index.build import Batch, Progress, checked
+from lib.service.index.build import Batch, Progress, checked, written_lists
 from lib.service.index.durable import HashedFile
+from lib.service.index.factory import lists_of
 from lib.service.index.layout import Codes, LaidOut, Layout
-from lib.service.index.manifest import INDEX_FILE, Ids
-from lib.service.index.stored import Content, DamagedIndex, Written, check_ids, prove
+from lib.service.index.manifest import INDEX_FILE, Ids, Manifest
+from lib.service.index.stored import Content, DamagedIndex, Written, check_ids, ids_of, prove
 
 _BLOCK_BYTES = 4 << 20
 _SAMPLES = 16
@@ -33,6 +36,8 @@ def updated_index(batches: Iterable[Batch], *, removals: Ids | Iterable[int] = (
         if served is None:
             raise DamagedIndex("There is no generation to start from.")
         manifest = prove(served)
+        if lists_of(manifest.factory):
+            return _update_lists(path, served, manifest, batches, removals, on_progress)
         old = LaidOut.open(served / INDEX_FILE)
         check_ids(old.ids, manifest)
         on_progress(0)
@@ -40,6 +45,25 @@ def updated_index(batches: Iterable[Batch], *, removals: Ids | Iterable[int] = (
         return _write(path, old, _plan(old.ids, ids, np.fromiter(removals, np.int64)), codes)
 
     return write
+
+
+def _update_lists(
+    path: Path, served: Path, manifest: Manifest, batches: Iterable[Batch], removals: Ids | Iterable[int], on_progress: Progress
+) -> Written:
+    """In memory: what goes into which list FAISS knows."""
+    index: Any = faiss.read_index(str(served / INDEX_FILE))
+    check_ids(ids_of(index), manifest)
+    on_progress(0)
+    parts = [checked(batch, index.d) for batch in batches]
+    ids = np.concatenate([np.empty(0, np.int64), *(each for each, _ in parts)])
+    vectors = np.concatenate([np.empty((0, index.d), np.float32), *(each for _, each in parts)])
+    unique, from_the_end = np.unique(ids[::-1], return_index=True)
+    # Adding takes an id a second time without a word: an upsert is always remove, then add.
+    index.remove_ids(np.union1d(unique, np.fromiter(removals, np.int64)))
+    if len(unique):
+        index.add_with_ids(vectors[len(ids) - 1 - from_the_end], unique)
+    on_progress(len(ids))
+    return written_lists(index, path)
 
 
 @dataclass(frozen=True)

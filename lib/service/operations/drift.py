@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
 
-from lib.contract.health import Recall, VectorHealth
+from lib.contract.health import ListHealth, Recall, VectorHealth
 from lib.contract.model import utc_now
 from lib.service.index.generations import Generations
 from lib.service.index.health import OpenGeneration
@@ -84,6 +85,7 @@ def _look_at_vectors(context: JobContext, opened: OpenGeneration) -> VectorHealt
         duplicate_groups=odd.duplicate_groups,
         duplicate_surplus=odd.duplicate_surplus,
         largest_group=odd.largest_group,
+        lists=ListHealth.model_validate(asdict(lists)) if (lists := opened.look_at_lists()) else None,
         examples={name: known for name, ids in odd.examples.items() if (known := [keys[ident] for ident in ids if ident in keys])},
         seconds=round(time.monotonic() - began, 3),
     )

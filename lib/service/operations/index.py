@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
 from lib.contract.jobs import JobFailure
 from lib.contract.states import AnswerChange
 from lib.service import golden
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder
 from lib.service.index.build import new_index
-from lib.service.index.factory import choose_factory
+from lib.service.index.factory import Limits, choose_factory, lists_of, still_suits
 from lib.service.index.generations import Generations, PublishStep, Superseded
+from lib.service.index.lists import LEARNT_FROM
 from lib.service.index.manifest import Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.stored import Content, DamagedIndex
@@ -21,11 +26,14 @@ from lib.service.operations.snapshots import take_quick_snapshot
 from lib.service.storage import embeddings
 from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
+from lib.service.storage.settings import get_setting
 
 #: Above this share of changed vectors a full build is no slower than an update, and leaves no doubt.
 REBUILD_ABOVE_RATIO = 0.3
 #: An update holds what changed in memory, a full build only a batch.
 REBUILD_ABOVE_BYTES = 64 << 20
+#: So many vectors at the most are held to learn lists from.
+LEARN_FROM_BYTES = 128 << 20
 
 
 def refresh_index(context: JobContext) -> dict[str, Any]:
@@ -90,7 +98,7 @@ def _refresh(context: JobContext) -> dict[str, Any]:
         if not changes:
             return {"generation": served.generation, "vectors": served.vectors, "changes": 0}
         # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
-        if total and (_changed_much(changes, served) or choose_factory(total) != served.factory):
+        if total and (_changed_much(changes, served) or not still_suits(served.factory, total, _limits(connection))):
             return build_anew(context)
         content = updated_index(
             embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
@@ -102,6 +110,18 @@ def _refresh(context: JobContext) -> dict[str, Any]:
         except DamagedIndex as damage:
             context.say(f"the served generation cannot be updated, so it is built anew: {damage}", level="warning")
     return build_anew(context)
+
+
+def _limits(connection: Connection) -> Limits:
+    return Limits(exact=int(get_setting(connection, "index.exact_upto")), each=int(get_setting(connection, "index.lists_above")))
+
+
+def _spread(connection: Connection, embedder: Embedder, total: int) -> NDArray[np.float32]:
+    """Vectors from all over the table, as many as a kind with lists learns from and memory allows."""
+    ids, _ = embeddings.list_embedded(connection, embedder.fingerprint)
+    most = min(len(ids), LEARNT_FROM * lists_of(choose_factory(total, _limits(connection))), LEARN_FROM_BYTES // (4 * embedder.dimension))
+    chosen = np.random.default_rng(0).choice(ids, most, replace=False)
+    return embeddings.vectors_of(connection, embedder.fingerprint, np.sort(chosen))[1]
 
 
 def _changed_much(changes: int, served: Manifest) -> bool:
@@ -120,9 +140,10 @@ def build_anew(context: JobContext) -> dict[str, Any]:
             raise OperationFailed(JobFailure.NOTHING_TO_INDEX, "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
         content = new_index(
             embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=0, upto=upto),
-            factory=choose_factory(total),
+            factory=choose_factory(total, _limits(connection)),
             dimension=embedder.dimension,
             expected=total,
+            learn_from=lambda: _spread(connection, embedder, total),
             on_progress=lambda done: context.tell("building", done, total),
         )
         return _publish(context, generations, content, embedder, upto)

@@ -14,7 +14,7 @@ from lib.contract.jobs import JobFailure
 from lib.contract.states import Verdict
 from lib.service.embedders import Embedder, current_embedder
 from lib.service.index.durable import write_synced
-from lib.service.index.factory import FACTORIES
+from lib.service.index.factory import is_ours
 from lib.service.index.quarantine import Staged, check_structure, stage_copy, stage_upload
 from lib.service.index.sandbox import Examined, examine
 from lib.service.operations.rehearsal import Rehearsal, rehearse
@@ -119,8 +119,8 @@ def find_obstacles(staged: Staged, structure: Structure, embedder: Embedder) -> 
         found.append((Fault.WRONG_DIMENSION, f"Its vectors have {structure.dimension} components, the model's {embedder.dimension}."))
     if structure.metric != "inner_product":
         found.append((Fault.WRONG_METRIC, f"It compares by {structure.metric}, the service by inner_product."))
-    if structure.kind not in FACTORIES:
-        found.append((Fault.WRONG_KIND, f"It is {structure.kind}; the service writes {' and '.join(FACTORIES)}."))
+    if not is_ours(structure.kind):
+        found.append((Fault.WRONG_KIND, f"It is {structure.kind}, a kind the service does not write."))
     return [Obstacle(fault=fault, detail=detail) for fault, detail in found]
 
 

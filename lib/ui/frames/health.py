@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.health import Drift, DriftPage, DriftRow, HealthReading, IndexCheck, Recall, RepairPlan, VectorHealth
+from lib.contract.health import Drift, DriftPage, DriftRow, HealthReading, IndexCheck, ListHealth, Recall, RepairPlan, VectorHealth
 from lib.contract.states import DriftKind, Operation
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_ratio, plural
@@ -22,6 +22,8 @@ from lib.ui.session import Params, get_client, now, zone
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_paging, show_unknown
 
 PAGE = 50
+#: Lists of real texts are never of one size; beyond this a search does noticeably more than it should.
+UNEVEN_ABOVE = 3.0
 CHECKS = (Operation.CHECK, Operation.REPAIR)
 
 #: kind → its name, what it means, what a repair does about it
@@ -224,8 +226,19 @@ def vector_facts(vectors: VectorHealth) -> list[tuple[str, str, str]]:
         ("Not numbers", count(vectors.not_finite, "not_finite"), "Vectors with an infinite or undefined part: a search never finds them."),
         ("Zero", count(vectors.zero, "zero"), "Vectors without direction: their text said nothing to the model."),
         ("Wrong length", count(vectors.off_norm, "off_norm"), "Vectors whose length is not 1: their scores are not comparable."),
+        *list_facts(vectors.lists),
         ("Same vector", count(vectors.duplicate_groups, "duplicate", bad=False), f"Groups of rows with the very same text{surplus}."),
     ]
+
+
+def list_facts(lists: ListHealth | None) -> list[tuple[str, str, str]]:
+    """How evenly the lists are filled, where the kind of index has lists."""
+    if lists is None:
+        return []
+    sizes = f"{lists.median:,} in the middle one, {lists.largest:,} in the largest, {lists.empty:,} empty"
+    even = Mark(Tone.DONE, "check_circle", "even") if lists.imbalance <= UNEVEN_ABOVE else Mark(Tone.HELD, "warning", "uneven")
+    words = f"{lists.lists:,} lists. A search looks at {lists.imbalance:.2f} times the vectors it would in lists of one size."
+    return [("Lists", f'{badge(even)} <span class="sy-note">{sizes}</span>', words)]
 
 
 def recall_facts(recall: Recall) -> list[tuple[str, str, str]]:

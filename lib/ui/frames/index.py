@@ -158,6 +158,8 @@ def recall_fact(factory: str | None) -> tuple[str, str]:
     """“Exact” where a search compares with every vector, else where recall is measured."""
     if factory is not None and factory.endswith("Flat"):
         return badge(Mark(Tone.DONE, "check_circle", "exact")), "A flat index compares with every vector: it always finds the true nearest."
+    if factory is not None and factory.startswith("IVF"):
+        return "approximate", "It looks into the nearest lists only. The Health part measures how many of the true nearest it finds."
     return "approximate", "It compares with rounded vectors. The Health part measures how many of the true nearest it finds."
 
 
