@@ -7,13 +7,16 @@ It imports nothing of ours, starts with its memory and time capped, writes no fi
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from xml.etree import ElementTree as ET
 
 ROWS_AT_ONCE = 200
 #: More than this unpacked is refused; so is a smaller archive that is nearly all padding.
@@ -82,7 +85,119 @@ def read_workbook(path: str, tab: str | None) -> Iterator[Row]:
         raise Refused(detail, "Was it renamed? Choose the tab again.", "tab_missing")
     sheet = book.get_sheet_by_name(name)
     say({"tab": name, "rows": sheet.total_height})
-    yield from enumerate(sheet.iter_rows(), start=1)
+    yield from as_seen(enumerate(sheet.iter_rows(), start=1), list_shown(path, name))
+
+
+# --- what a workbook shows, and its reader does not say: errors, and numbers in their formats ------------------------
+
+Show = Callable[[Any], Any]
+#: Number formats that every workbook has, by their ids.
+_BUILT_IN = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
+#: Those that are applied: zeros in front, decimals, thousands, percent. What any other shows depends on language or condition.
+_FORMAT = re.compile(r"(#,##)?(0+)(?:\.(0+))?(%?)")
+_PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d+)"')
+_STYLE = re.compile(rb'\bs="(\d+)"')
+_VALUE = re.compile(rb"(?:<f[^>]*/>|<f[^>]*>[^<]*</f>)?<v>([^<]*)</v>")
+_CHUNK_BYTES = 1 << 20
+
+
+class Error(str):
+    """What a cell shows whose formula went wrong: #N/A."""
+
+
+def make_show(code: str) -> Show | None:
+    """How this number format shows a number; None when it is not one of those that are applied."""
+    found = _FORMAT.fullmatch(code)
+    if found is None:
+        return None
+    thousands, zeros, decimals, percent = found.groups(default="")
+
+    def show(value: Any) -> Any:
+        if type(value) not in (int, float) or abs(value) >= 1e15:
+            return value
+        number = Decimal(f"{value:.15g}").scaleb(2 if percent else 0)
+        number = number.quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP)
+        whole, _, rest = f"{abs(number):f}".partition(".")
+        whole = f"{int(whole):,}" if thousands else whole.zfill(len(zeros))
+        return f"{'-' if number < 0 else ''}{whole}{'.' if rest else ''}{rest}{percent}"
+
+    return show
+
+
+def list_shown(path: str, tab: str) -> Iterator[tuple[int, int, Show]]:
+    """(row from 1, column from 0, how to show what is there) of each cell that shows another text than its plain value."""
+    with zipfile.ZipFile(path) as archive:
+        try:
+            part, shows = find_part(archive, tab), list_shows(archive)
+            tag = re.compile(rb'<c (?=[^>]*?\b(?:t="e"|s="(?:%s)"))[^>]*>' % "|".join(map(str, shows)).encode())
+            with archive.open(part) as file:
+                yield from scan_cells(file, tag, shows)
+        except (KeyError, ET.ParseError):  # the reader found its way all the same, and says what there is
+            return
+
+
+def _parse(archive: zipfile.ZipFile, part: str) -> ET.Element:
+    return ET.fromstring(archive.read(part))  # noqa: S314 - Expat refuses entities without end, and this process is capped
+
+
+def find_part(archive: zipfile.ZipFile, tab: str) -> str:
+    """Where in the archive this tab is; KeyError when that cannot be found out."""
+    names = _parse(archive, "xl/workbook.xml").iterfind("{*}sheets/{*}sheet")
+    wanted = next((value for each in names if each.get("name") == tab for name, value in each.items() if name.endswith("}id")), "")
+    links = _parse(archive, "xl/_rels/workbook.xml.rels")
+    targets = {each.get("Id"): str(each.get("Target")) for each in links}
+    target = targets[wanted]
+    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+
+
+def list_shows(archive: zipfile.ZipFile) -> dict[int, Show]:
+    """Style of a cell → how it shows a number; only of the formats that are applied."""
+    if "xl/styles.xml" not in archive.namelist():
+        return {}
+    styles = _parse(archive, "xl/styles.xml")
+    codes = _BUILT_IN | {int(each.get("numFmtId", 0)): each.get("formatCode", "") for each in styles.iterfind("{*}numFmts/{*}numFmt")}
+    cells = [codes.get(int(each.get("numFmtId", 0)), "") for each in styles.iterfind("{*}cellXfs/{*}xf")]
+    return {place: show for place, code in enumerate(cells) if (show := make_show(code))}
+
+
+def scan_cells(file: Any, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Iterator[tuple[int, int, Show]]:
+    """Through the tab from top to bottom, a megabyte at a time: far quicker than to take all of it apart."""
+    held = b""
+    while chunk := file.read(_CHUNK_BYTES):
+        held += chunk
+        whole = max(0, held.rfind(b"<c "))  # the last cell may go on in the next chunk
+        yield from _scan(held[:whole], tag, shows)
+        held = held[whole:]
+    yield from _scan(held, tag, shows)
+
+
+def _scan(text: bytes, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Iterator[tuple[int, int, Show]]:
+    for cell in tag.finditer(text):
+        if not (place := _PLACE.search(cell[0])):
+            continue
+        column = 0
+        for letter in place[1]:
+            column = column * 26 + letter - ord("A") + 1
+        if b't="e"' in cell[0]:
+            if value := _VALUE.match(text, cell.end()):
+                yield int(place[2]), column - 1, _always(Error(value[1].decode()))
+        elif style := _STYLE.search(cell[0]):
+            yield int(place[2]), column - 1, shows[int(style[1])]
+
+
+def _always(said: Error) -> Show:
+    return lambda _: said
+
+
+def as_seen(rows: Iterable[Row], shown: Iterator[tuple[int, int, Show]]) -> Iterator[Row]:
+    """The rows with each of these cells as it is shown; both come from top to bottom."""
+    pending = next(shown, None)
+    for row, cells in rows:
+        while pending and pending[0] <= row:
+            if pending[0] == row and pending[1] < len(cells):
+                cells[pending[1]] = pending[2](cells[pending[1]])
+            pending = next(shown, None)
+        yield row, cells
 
 
 # --- Parquet ---------------------------------------------------------------------------------------------------------
@@ -147,6 +262,7 @@ _SPELL: dict[type, Callable[[Any], str]] = {
     dict: _json,
 }
 _KINDS: dict[type, str] = {bool: "truth", int: "number", float: "number", datetime: "date", date: "date", time: "time", timedelta: "time"}
+_KINDS |= {Error: "error"}
 
 
 def print_rows(rows: Iterable[Row]) -> None:

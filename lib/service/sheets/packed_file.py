@@ -22,6 +22,8 @@ CHILD = Path(__file__).with_name("child.py")
 MEMORY_BYTES = 2 << 30
 CPU_SECONDS = 900
 _HEAD_ROWS = 20
+#: What becomes of a number, a date, a time or a truth whose format is not applied.
+PLAIN = "12.5, 2026-03-01, 9:30:00, TRUE"
 
 Row = tuple[int, list[str]]
 
@@ -125,13 +127,20 @@ def _square(head: list[Row]) -> list[list[str]]:
 
 
 def _describe_taken(header: list[str], taken: dict[str, dict[str, int]]) -> list[str]:
-    """Which columns held something else than text, and so are shown by their plain value."""
+    """Which columns held something else than text, and how that was taken."""
     notes = []
     for place, kinds in taken.items():
         name = header[int(place)] if int(place) < len(header) else f"number {int(place) + 1}"
-        counted = ", ".join(f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.items())
-        notes.append(f"Column {name}: {counted}, taken by the plain value")
+        plain = {kind: count for kind, count in kinds.items() if kind != "error"}
+        if plain:
+            notes.append(f"Column {name}: {_count(plain)}, taken by the plain value: {PLAIN}.")
+        if errors := kinds.get("error"):
+            notes.append(f"Column {name}: {_count({'error': errors})} such as #N/A, taken as the sheet shows them.")
     return notes
+
+
+def _count(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.items())
 
 
 def _too_large() -> UnreadableSheet:

@@ -66,7 +66,7 @@ def _show_plan_head(plan: Plan) -> None:
         f"{escape(columns)}{read} · {asked}{expires}</span>"
     )
     for note in plan.read_as.notes if plan.read_as else ():
-        show_finding(Tone.HELD, escape(note) + ": number and date formats of a workbook are not applied.", symbol="info")
+        show_finding(Tone.HELD, escape(note), symbol="info")
 
 
 @st.fragment(key="building_plan")

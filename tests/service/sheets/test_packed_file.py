@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,9 +52,58 @@ def test_what_is_no_text_is_taken_by_its_plain_value_and_said(read: Read) -> Non
     sheet, records = read(workbook({"Data": rows}))
     assert [cells for _, cells in records] == [["7", "501"], ["8", "0.25"], ["9", "TRUE"], ["ten", "2026-01-02"]]
     assert sheet.read_as.notes == [
-        "Column id: 3 numbers, taken by the plain value",
-        "Column value: 2 numbers, 1 truth, 1 date, taken by the plain value",
+        "Column id: 3 numbers, taken by the plain value: 12.5, 2026-03-01, 9:30:00, TRUE.",
+        "Column value: 2 numbers, 1 truth, 1 date, taken by the plain value: 12.5, 2026-03-01, 9:30:00, TRUE.",
     ]
+
+
+#: number format → value → what the person sees
+SHOWN: dict[str, dict[float, str]] = {
+    "00000": {501: "00501", 7.5: "00008", -3: "-00003", 1234567: "1234567"},
+    "0.00": {1.005: "1.01", 2: "2.00", -0.001: "0.00", 1e14: "100000000000000.00"},
+    "#,##0": {1234567.5: "1,234,568", 0: "0", -1000: "-1,000"},
+    "#,##0.00": {1234.5: "1,234.50"},
+    "0%": {0.125: "13%", 1: "100%"},
+    "0.0%": {0.125: "12.5%", -0.5: "-50.0%"},
+    "General": {0.5: "0.5", 1e20: "1e+20"},
+    '0.0" kg"': {2.25: "2.25"},
+    "[Red]0.0;0": {2.25: "2.25"},
+}
+
+
+@pytest.mark.feature("I1")
+def test_number_formats_are_applied_as_far_as_they_mean_the_same_to_everybody(read: Read) -> None:
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"in_memory": True})
+    book.add_worksheet("Other").write_number(0, 1, 0.5, book.add_format({"num_format": "0.000%"}))
+    sheet = book.add_worksheet("Data & more")
+    sheet.write_row(1, 0, HEAD)
+    said = [(code, value, text) for code, values in SHOWN.items() for value, text in values.items()]
+    for row, (code, value, _) in enumerate(said, start=3):
+        sheet.write_string(row, 0, f"k{row}")
+        sheet.write_number(row, 1, value, book.add_format({"num_format": code}))
+    sheet.write_string(99, 0, "12", book.add_format({"num_format": "00000"}))
+    book.close()
+    opened, records = read(file.getvalue(), sheet="Data & more")
+    assert [cells[1] for _, cells in records[:-1]] == [text for *_, text in said]
+    assert records[-1] == (100, ["12"]), "text stays text, whatever its format"
+    assert opened.read_as.notes == ["Column text: 4 numbers, taken by the plain value: 12.5, 2026-03-01, 9:30:00, TRUE."]
+
+
+@pytest.mark.feature("I1")
+def test_an_error_is_read_as_the_sheet_shows_it_and_never_as_nothing(read: Read) -> None:
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"in_memory": True})
+    sheet = book.add_worksheet("Data")
+    sheet.write_row(0, 0, HEAD)
+    errors = ["#N/A", "#DIV/0!", "#REF!", "#NAME?", "#VALUE!"]
+    for row in range(1, 12_001):  # several chunks, with cells cut by their ends
+        sheet.write_string(row, 0, f"k{row}")
+        sheet.write_formula(row, 1, '=IF(1<2,"a&b",0)', None, errors[row % 5] if row % 3 else "fine")
+    book.close()
+    opened, records = read(file.getvalue())
+    assert [cells[1] for _, cells in records] == [errors[row % 5] if row % 3 else "fine" for row in range(1, 12_001)], opened.tab
+    assert opened.read_as.notes == ["Column text: 8,000 errors such as #N/A, taken as the sheet shows them."]
 
 
 def test_rows_keep_the_numbers_the_person_sees_and_the_header_may_stand_lower(read: Read) -> None:
