@@ -42,10 +42,11 @@ test: .venv/installed-for-tests $(CHROMIUM) $(POSTGRES) check  ## set up if need
 test-unit: .venv/installed-for-tests  ## only the tests that need neither the service's databases and processes nor a browser
 	$(PYTEST_BOTH_CORES) $(UNIT_TESTS)
 
-faults: .venv/installed-for-tests  ## the long campaigns: 200 kills, 200 broken sheet exports, 1,000 cuts of the live feed
+faults: .venv/installed-for-tests  ## the long campaigns: 200 kills, 200 broken sheet exports, a kill at every call of one, 1,000 cuts of the live feed
 	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/faults/test_feed_storm.py
 	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
 	SWITCHYARD_SHEET_FAULTS=200 $(BIN)/python -m pytest tests/service/operations/test_sheet_faults.py
+	SWITCHYARD_SHEET_KILLS=all $(BIN)/python -m pytest tests/faults/test_sheet_kills.py
 
 fuzz: .venv/installed-for-tests  ## feed ten thousand hostile snapshot files to the restore
 	SWITCHYARD_FUZZ_FILES=10000 $(BIN)/python -m pytest -s --durations=1 tests/faults/test_hostile_files.py

@@ -16,7 +16,7 @@ import pytest
 from lib.contract.credentials import CredentialsChange
 from lib.contract.export_plans import ExportPlan, ExportPreviewRequest
 from lib.contract.exports import ExportRequest, SheetTarget
-from lib.contract.imports import FileSource, ImportRequest, PreviewRequest
+from lib.contract.imports import FileSource, ImportRequest, PreviewRequest, SheetSource, Source
 from lib.contract.operations import Reason
 from lib.contract.states import CredentialKind, PlanState
 from tests.emulator.server import Call, Emulator, Fault
@@ -46,7 +46,7 @@ class Exports:
         console.client.put_setting("sheets.api_url", emulator.url)
         key = json.dumps(emulator.add_account())
         console.client.put_credentials(CredentialsChange(kind=CredentialKind.GOOGLE, content=key))
-        self.fill({"a": "one", "b": "two"})
+        self.take_in(SheetSource.model_validate(TARGET))
 
     @property
     def tab(self) -> Any:
@@ -55,7 +55,11 @@ class Exports:
     def fill(self, texts: dict[str, str]) -> None:
         """The table holds these texts."""
         upload = self.console.client.upload_file("sheet.csv", csv_of(*((key, text, "ann") for key, text in texts.items())).encode())
-        plan_id = self.console.client.preview_import(PreviewRequest(source=FileSource(upload_id=upload.upload_id), mapping=MAPPING))
+        self.take_in(FileSource(upload_id=upload.upload_id))
+
+    def take_in(self, source: Source) -> None:
+        """Import it."""
+        plan_id = self.console.client.preview_import(PreviewRequest(source=source, mapping=MAPPING))
         wait_plan(self.console, plan_id)
         wait_job(self.console, self.console.client.start_import(ImportRequest(plan_id=plan_id)))
 
