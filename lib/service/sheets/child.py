@@ -91,6 +91,7 @@ def read_workbook(path: str, tab: str | None) -> Iterator[Row]:
 # --- what a workbook shows, and its reader does not say: errors, and numbers in their formats ------------------------
 
 Show = Callable[[Any], Any]
+Shown = tuple[int, int, "Show | Error"]
 #: Number formats that every workbook has, by their ids.
 _BUILT_IN = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
 #: Those that are applied: zeros in front, decimals, thousands, percent. What any other shows depends on language or condition.
@@ -124,8 +125,8 @@ def make_show(code: str) -> Show | None:
     return show
 
 
-def list_shown(path: str, tab: str) -> Iterator[tuple[int, int, Show]]:
-    """(row from 1, column from 0, how to show what is there) of each cell that shows another text than its plain value."""
+def list_shown(path: str, tab: str) -> Iterator[Shown]:
+    """(row from 1, column from 0, what or how it shows) of each cell that shows another text than its plain value."""
     with zipfile.ZipFile(path) as archive:
         try:
             part, shows = find_part(archive, tab), list_shows(archive)
@@ -152,15 +153,13 @@ def find_part(archive: zipfile.ZipFile, tab: str) -> str:
 
 def list_shows(archive: zipfile.ZipFile) -> dict[int, Show]:
     """Style of a cell → how it shows a number; only of the formats that are applied."""
-    if "xl/styles.xml" not in archive.namelist():
-        return {}
-    styles = _parse(archive, "xl/styles.xml")
+    styles = _parse(archive, "xl/styles.xml") if "xl/styles.xml" in archive.namelist() else ET.Element("none")
     codes = _BUILT_IN | {int(each.get("numFmtId", 0)): each.get("formatCode", "") for each in styles.iterfind("{*}numFmts/{*}numFmt")}
     cells = [codes.get(int(each.get("numFmtId", 0)), "") for each in styles.iterfind("{*}cellXfs/{*}xf")]
     return {place: show for place, code in enumerate(cells) if (show := make_show(code))}
 
 
-def scan_cells(file: Any, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Iterator[tuple[int, int, Show]]:
+def scan_cells(file: Any, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Iterator[Shown]:
     """Through the tab from top to bottom, a megabyte at a time: far quicker than to take all of it apart."""
     held = b""
     while chunk := file.read(_CHUNK_BYTES):
@@ -171,31 +170,26 @@ def scan_cells(file: Any, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Ite
     yield from _scan(held, tag, shows)
 
 
-def _scan(text: bytes, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Iterator[tuple[int, int, Show]]:
+def _scan(text: bytes, tag: re.Pattern[bytes], shows: dict[int, Show]) -> Iterator[Shown]:
     for cell in tag.finditer(text):
         if not (place := _PLACE.search(cell[0])):
             continue
-        column = 0
-        for letter in place[1]:
-            column = column * 26 + letter - ord("A") + 1
+        column = sum((letter - 64) * 26**power for power, letter in enumerate(reversed(place[1])))  # A is 1, AA 27
         if b't="e"' in cell[0]:
             if value := _VALUE.match(text, cell.end()):
-                yield int(place[2]), column - 1, _always(Error(value[1].decode()))
+                yield int(place[2]), column - 1, Error(value[1].decode())
         elif style := _STYLE.search(cell[0]):
             yield int(place[2]), column - 1, shows[int(style[1])]
 
 
-def _always(said: Error) -> Show:
-    return lambda _: said
-
-
-def as_seen(rows: Iterable[Row], shown: Iterator[tuple[int, int, Show]]) -> Iterator[Row]:
+def as_seen(rows: Iterable[Row], shown: Iterator[Shown]) -> Iterator[Row]:
     """The rows with each of these cells as it is shown; both come from top to bottom."""
     pending = next(shown, None)
     for row, cells in rows:
         while pending and pending[0] <= row:
             if pending[0] == row and pending[1] < len(cells):
-                cells[pending[1]] = pending[2](cells[pending[1]])
+                column, show = pending[1:]
+                cells[column] = show if isinstance(show, Error) else show(cells[column])
             pending = next(shown, None)
         yield row, cells
 
