@@ -116,6 +116,7 @@ ROUTES = {
     "GET /api/sheets/tabs": "list_tabs",
     "GET /api/sheets/columns": "get_tab_columns",
     "PUT /api/settings/credentials": "put_credentials",
+    "DELETE /api/settings/credentials/{kind}": "delete_credentials",
     "POST /api/settings/check": "check_settings",
     "PUT /api/settings/{name}": "put_setting",
     "GET /api/audit": "list_audit",

@@ -55,6 +55,10 @@ class Readiness(NamedTuple):
     details: dict[str, Any]
 
 
+#: The service may have to unpack a workbook of a million rows before it can say what its columns are called.
+UNPACKING = (3.05, 300.0)
+
+
 class Client(
     OperationsClient,
     WorkersClient,
@@ -110,7 +114,8 @@ class Client(
     def get_upload_columns(self, source: FileSource) -> SheetColumns:
         """The head of an uploaded file, read as the source says, and how it would be mapped."""
         options = source.model_dump(include={"sheet", "encoding", "delimiter", "header_row"})
-        return self.transport.get(SheetColumns, path_of("/api/uploads", source.upload_id, "columns"), options)
+        call = Call("GET", path_of("/api/uploads", source.upload_id, "columns"), options, timeout=UNPACKING)
+        return read(SheetColumns, self.transport.send(call))
 
     # Import
 

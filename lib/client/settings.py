@@ -7,6 +7,7 @@ from lib.client.transport import Call, Transport, read
 from lib.contract.checks import CheckRequest, ChecksReading
 from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading, SettingValue
+from lib.contract.states import CredentialKind
 
 #: The service gives Google its own time-outs; its answer takes as long as they do.
 SLOW = (3.05, 60.0)
@@ -28,6 +29,10 @@ class SettingsClient:
     def put_credentials(self, change: CredentialsChange) -> CredentialsReading:
         """Store a secret; Invalid when it does not pass its checks, and then what was stored before stays."""
         return read(CredentialsReading, self.transport.send(Call("PUT", "/api/settings/credentials", body=change, timeout=SLOW)))
+
+    def delete_credentials(self, kind: CredentialKind) -> None:
+        """Forget a secret; of a registered file only the registration."""
+        self.transport.send(Call("DELETE", path_of("/api/settings/credentials", kind)))
 
     def check_settings(self, request: CheckRequest) -> ChecksReading:
         """Try the Google key, and a sheet with it."""

@@ -75,7 +75,7 @@ def put_credentials(database: Database, config: Config, change: CredentialsChang
                 request_id=request_id,
             )
             if not failed:
-                _take_over(connection, before, reading, tried)
+                _take_over(connection, before, reading, tried, stamp=_stamp(candidate))
                 candidate.replace(config.credentials_dir / change.kind)
     finally:
         candidate.unlink(missing_ok=True)
@@ -108,12 +108,66 @@ def _check(database: Database, path: Path, kind: CredentialKind) -> ChecksReadin
     return checks.check_key_only(path, api_url=api_url)
 
 
-def _take_over(connection: Connection, before: CredentialsReading | None, reading: CredentialsReading, tried: ChecksReading) -> None:
-    rows.put_credentials(connection, reading)
+def _take_over(
+    connection: Connection, before: CredentialsReading | None, reading: CredentialsReading, tried: ChecksReading, *, stamp: str
+) -> None:
+    rows.put_credentials(connection, reading, stamp)
     if reading.kind is CredentialKind.GOOGLE:
         if before and before.account != reading.account:
             check_rows.forget_sheets(connection)  # what the other account was allowed says nothing of this one
         check_rows.put_checks(connection, tried.checks)
+
+
+def _stamp(path: Path) -> str:
+    """What a file is like, followed through its link: another one when it was written to or replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return "missing"
+    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"
+
+
+def recheck_changed(database: Database, config: Config, *, actor: str) -> None:
+    """Try every registered file that has changed since it was last tried: whoever keeps it there tells nobody."""
+    for kind in CredentialKind:
+        path = config.credentials_dir / kind
+        with database.read() as connection:
+            reading, before = rows.get_credentials(connection, kind), rows.get_stamp(connection, kind)
+        stamp = _stamp(path)
+        if reading is not None and reading.origin == "registered" and stamp != before:
+            _recheck(database, reading, _check(database, path, kind), before=before, stamp=stamp, actor=actor)
+
+
+def _recheck(database: Database, reading: CredentialsReading, tried: ChecksReading, *, before: str | None, stamp: str, actor: str) -> None:
+    failed = next((check for check in tried.checks if check.state is CheckState.FAILED), None)
+    now = reading.model_copy(update={"account": tried.account or reading.account})
+    with database.write() as connection:
+        if rows.get_stamp(connection, reading.kind) != before:  # replaced meanwhile, or another worker was faster
+            return
+        _take_over(connection, reading, now, tried, stamp=stamp)
+        record_action(
+            connection,
+            actor=actor,
+            action="recheck_credentials",
+            object_id=reading.kind,
+            before=_describe(reading),
+            after=_describe(now),
+            outcome=f"failed: {failed.name}" if failed else "passed",
+        )
+
+
+def delete_credentials(database: Database, config: Config, kind: CredentialKind, *, actor: str, request_id: str) -> None:
+    """Forget a secret and what was found out with it; of a registered file only the registration. 404 when none is stored."""
+    with database.write() as connection:
+        before = rows.get_credentials(connection, kind)
+        if before is None:
+            raise ServiceError(ErrorCode.NOT_FOUND, f"No secret of the kind {kind} is stored.", action="It may have been deleted already.")
+        rows.delete_credentials(connection, kind)
+        if kind is CredentialKind.GOOGLE:
+            check_rows.forget_all(connection)
+        was, action = _describe(before), "delete_credentials"
+        record_action(connection, actor=actor, action=action, object_id=kind, before=was, outcome="done", request_id=request_id)
+        (config.credentials_dir / kind).unlink(missing_ok=True)
 
 
 def _describe(reading: CredentialsReading | None) -> dict[str, str | None] | None:

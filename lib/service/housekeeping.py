@@ -13,6 +13,7 @@ from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation, RefreshMode
 from lib.service import gate
 from lib.service.config import Config
+from lib.service.credentials import recheck_changed
 from lib.service.engine import Executor, JobQueue
 from lib.service.errors import GateRefused
 from lib.service.index.generations import Generations
@@ -51,6 +52,7 @@ ACTOR = "switchyard"
 REFRESH_SHARE = 0.2
 REFRESH_MIN_SECONDS = 2.0
 RECOVERY_SECONDS = 3.0
+RECHECK_SECONDS = 5.0
 CLEANING_SECONDS = 600.0
 COUNT_LOOK_SECONDS = 15.0
 COUNT_EVERY = timedelta(minutes=10)  #: at the most; reading every id of a large table takes a second or two
@@ -67,7 +69,7 @@ class Housekeeping:
         """``in_hand``: the jobs this process performs at any moment."""
         self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
-        self._next_recovery, self._next_cleaning, self._next_count = 0.0, 0.0, 0.0
+        self._next_recovery, self._next_recheck, self._next_cleaning, self._next_count = 0.0, 0.0, 0.0, 0.0
         self._recovery = Recovery(database, executor, in_hand)
 
     def keep(self) -> None:
@@ -81,6 +83,9 @@ class Housekeeping:
             if now >= self._next_recovery:
                 self._next_recovery = now + RECOVERY_SECONDS
                 self._recovery.recover()
+            if now >= self._next_recheck:
+                self._next_recheck = now + RECHECK_SECONDS
+                recheck_changed(self._database, self._config, actor=ACTOR)
             if now >= self._next_cleaning:
                 self._next_cleaning = now + CLEANING_SECONDS
                 self._drop_the_old()

@@ -16,7 +16,7 @@ from lib.contract.exports import ExportRequest
 from lib.contract.imports import ImportRequest
 from lib.contract.model import Request
 from lib.contract.operations import EmptyRequest, Gate, Reason, Started
-from lib.contract.states import Operation
+from lib.contract.states import CredentialKind, Operation
 from tests.client.calls import CALLS, PREVIEW, STARTS
 from tests.client.conftest import TOKEN, Script
 from tests.client.export_calls import SHEET
@@ -103,6 +103,12 @@ def test_a_golden_question_is_forgotten_by_its_id(client: Client, script: Script
     assert len(script.seen) == 1
 
 
+def test_a_secret_is_forgotten_by_its_kind(client: Client, script: Script) -> None:
+    script.on("DELETE", "/api/settings/credentials/google", 204)
+    client.delete_credentials(CredentialKind.GOOGLE)
+    assert len(script.seen) == 1
+
+
 def test_a_rehearsal_is_thrown_away_by_its_id(client: Client, script: Script) -> None:
     script.on("DELETE", "/api/rehearsals/r%2F1", 204)
     client.delete_rehearsal("r/1")
@@ -163,7 +169,7 @@ def test_a_comparison_with_a_sheet_is_asked_for_and_answers_with_its_plan(client
 
 def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
-    tried |= {"preview_export"}
+    tried |= {"preview_export", "delete_credentials"}
     tried |= {"delete_golden_question", "delete_note", "start_check", "download_bad_rows", "bad_rows_link"}
     tried |= {"delete_rehearsal", "download_snapshot", "snapshot_link"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}

@@ -41,6 +41,9 @@ class FakeAccess:
         self._act("put_credentials", change)
         return STORED
 
+    def delete_credentials(self, kind: CredentialKind) -> None:
+        self._act("delete_credentials", kind)
+
     def check_settings(self, request: Any) -> ChecksReading:
         self._act("check_settings", request)
         failed = check(CheckName.SHEET_REACHABLE, CheckState.FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.contract.states import CheckName, CheckState, CredentialKind
-from tests.pages.fake_access import EMAIL, check, with_access
+from tests.pages.fake_access import EMAIL, STORED, check, with_access
 
 
 def show(seen, *checks, **more):
@@ -44,6 +44,27 @@ class TestCredentials:
         seen.app.text_input(key="dialog_key_path").set_value("/etc/key.json").run()
         seen.button("dialog_confirm").click().run()
         assert seen.asked("put_credentials")[0][0].path == "/etc/key.json"
+
+
+    @pytest.mark.feature("S2", "X8")
+    def test_deleting_a_key_says_what_depends_on_it_and_wants_its_name_typed(self, visit):
+        seen = show(visit("Settings", "idle", tab="Access"))
+        seen.button("delete_google").click().run()
+        assert "Imports from Google sheets, exports to them and checks of them are refused" in seen.text
+        assert f"sheets stay shared with {EMAIL}" in seen.text
+        assert "gone from here for good" in seen.text
+        assert seen.button("dialog_confirm").disabled
+        seen.typed_field().set_value("google").run()
+        seen.button("dialog_confirm").click().run()
+        assert seen.asked("delete_credentials") == [(CredentialKind.GOOGLE,)]
+        assert "Deleted: the key of Google service account" in seen.text
+
+    def test_of_a_registered_file_only_the_registration_goes(self, visit):
+        stored = STORED.model_copy(update={"kind": CredentialKind.EMBEDDINGS, "origin": "registered", "account": None})
+        seen = show(visit("Settings", "idle", tab="Access"), credentials=(stored,))
+        seen.button("delete_embeddings").click().run()
+        assert "The file itself stays where it is" in seen.text
+        assert "Nothing uses it now" in seen.text
 
 
 class TestChecks:

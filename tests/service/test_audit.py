@@ -109,9 +109,9 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "start_requeue": (post("/api/operations/requeue"), "start_requeue"),
     "put_setting": (lambda road: road.api.put("/api/settings/export.keep_days", json={"value": 3}), "put_setting"),
     "put_credentials": (
-        lambda road: road.api.put("/api/settings/credentials", json={"kind": "embeddings", "content": "sk-canary"}),
-        "put_credentials",
+        lambda road: road.api.put("/api/settings/credentials", json={"kind": "embeddings", "content": "sk-canary"}), "put_credentials",
     ),
+    "delete_credentials": (lambda road: road.api.delete("/api/settings/credentials/embeddings"), "delete_credentials"),
     "check_settings": (post("/api/settings/check"), "check_settings"),
     "create_golden_question": (post("/api/golden", text="Who?", expected_keys=["k1"]), "create_golden_question"),
     "put_golden_question": (lambda road: road.api.put(golden(road), json={"text": "Why?", "expected_keys": ["k1"]}), "put_golden_question"),

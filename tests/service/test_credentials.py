@@ -12,6 +12,7 @@ import pytest
 
 from lib.contract.states import CheckName, CredentialKind
 from lib.service.config import Config
+from lib.service.credentials import recheck_changed
 from lib.service.logs import configure_logs
 from lib.service.secret_files import read_secret
 from tests.emulator.keys import make_account
@@ -107,6 +108,75 @@ def test_a_registered_file_stays_where_it_is_and_must_be_private(
         assert put(road, path=path).status_code == 422
     for wrong in ({"path": "relative"}, {"path": "/a", "content": "b"}, {}):
         assert put(road, **wrong).json()["code"] == "invalid"
+
+
+@pytest.mark.feature("S1", "S2", "S4")
+def test_a_registered_file_is_tried_again_by_itself_when_it_changes(
+    road: Road, google: dict[str, Any], config: Config, emulator: Emulator, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "key.json"
+    elsewhere.write_text(json.dumps(google))
+    elsewhere.chmod(0o600)
+    put(road, path=str(elsewhere))
+    emulator.add_book(BOOK, {"Data": [["key"]]})
+    check(road, spreadsheet=BOOK)
+
+    def look() -> dict[str, Any]:
+        recheck_changed(road.works.database, config, actor="switchyard")
+        return {each["name"]: each["state"] for each in road.get("/api/settings")["checks"]}
+
+    before, tokens = look(), emulator.token_calls
+    assert look() == before
+    assert emulator.token_calls == tokens, "a file that has not changed is not tried again"
+    elsewhere.write_text("not json")
+    assert look()["json_shape"] == "failed"
+    source = {"kind": "google_sheet", "spreadsheet": BOOK, "tab": "Data"}
+    mapping = {"key": "key", "text": ["text"]}
+    refused = road.api.post("/api/operations/import/preview", json={"source": source, "mapping": mapping}).json()
+    assert refused["gate"]["reason_code"] == "credentials_rejected", "nobody has to press a button for it to be known"
+    other = emulator.add_account("other@project.iam.gserviceaccount.com")
+    fresh = tmp_path / "fresh.json"
+    fresh.write_text(json.dumps(other))
+    fresh.chmod(0o600)
+    fresh.replace(elsewhere)
+    assert look() == KEY_CHECKS, "and what the other account was allowed is forgotten"
+    assert road.get("/api/settings")["credentials"][0]["account"] == other["client_email"]
+    elsewhere.unlink()
+    assert look()["file_readable"] == "failed"
+    traces = [each for each in road.get("/api/audit", object_id="google")["items"] if each["action"] == "recheck_credentials"]
+    assert [(each["actor"], each["outcome"]) for each in traces] == [
+        ("switchyard", "failed: file_readable"),
+        ("switchyard", "passed"),
+        ("switchyard", "failed: json_shape"),
+    ]
+
+
+@pytest.mark.feature("S2")
+def test_a_deleted_secret_is_gone_with_all_that_was_found_out_with_it(
+    road: Road, google: dict[str, Any], emulator: Emulator, config: Config, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "api-key"
+    elsewhere.write_text("sk-canary")
+    elsewhere.chmod(0o600)
+    assert put(road, kind="embeddings", path=str(elsewhere)).status_code == 200
+    put(road, google)
+    emulator.add_book(BOOK, {"Data": [["key"]]})
+    check(road, spreadsheet=BOOK)
+    assert road.api.delete("/api/settings/credentials/google").status_code == 204
+    reading = road.get("/api/settings")
+    assert ([each["kind"] for each in reading["credentials"]], reading["checks"]) == (["embeddings"], [])
+    assert read_secret(config, CredentialKind.GOOGLE) is None
+    source = {"kind": "google_sheet", "spreadsheet": BOOK, "tab": "Data"}
+    refused = road.api.post("/api/operations/import/preview", json={"source": source, "mapping": {"key": "key", "text": ["text"]}}).json()
+    assert refused["gate"]["reason_code"] == "credentials_missing"
+    again = road.api.delete("/api/settings/credentials/google")
+    assert (again.status_code, again.json()["code"]) == (404, "not_found")
+    assert road.api.delete("/api/settings/credentials/embeddings").status_code == 204
+    assert elsewhere.read_text() == "sk-canary", "a registered file is somebody else's"
+    assert [*config.credentials_dir.iterdir()] == []
+    assert road.api.delete("/api/settings/credentials/nonsense").status_code == 422
+    (trace,) = [each for each in road.get("/api/audit", object_id="google")["items"] if each["action"] == "delete_credentials"]
+    assert (trace["before"], trace["outcome"]) == ({"account": google["client_email"], "origin": "uploaded"}, "done")
 
 
 @pytest.mark.feature("S2")

@@ -8,6 +8,7 @@ from lib.contract.checks import CheckRequest, ChecksReading
 from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.errors import ErrorCode
 from lib.contract.settings import SettingChange, SettingReading, SettingsReading
+from lib.contract.states import CredentialKind
 from lib.service import credentials, settings
 from lib.service.routers.deps import Admin, Operator, RequestId, ServicesDep, Viewer, problems
 
@@ -24,6 +25,12 @@ def list_settings(_: Viewer, services: ServicesDep) -> SettingsReading:
 def put_credentials(body: CredentialsChange, who: Admin, services: ServicesDep, request_id: RequestId) -> CredentialsReading:
     """Store a secret that passes its checks. It is never shown again; the one before stays until then."""
     return credentials.put_credentials(services.database, services.config, body, actor=who.actor, request_id=request_id)
+
+
+@router.delete("/credentials/{kind}", status_code=204, responses=problems(ErrorCode.NOT_FOUND, ErrorCode.CROSS_SITE))
+def delete_credentials(kind: CredentialKind, who: Admin, services: ServicesDep, request_id: RequestId) -> None:
+    """Forget a secret. What needs it is refused until another one is stored; of a registered file only the registration goes."""
+    credentials.delete_credentials(services.database, services.config, kind, actor=who.actor, request_id=request_id)
 
 
 @router.post("/check", responses=problems(ErrorCode.CROSS_SITE))

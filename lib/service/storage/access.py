@@ -14,6 +14,7 @@ credentials = Table(
     Column("origin", String(16), nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("changed_by", Text, nullable=False),
+    Column("stamp", Text),  # what its file was like when it was last tried: time, size, inode
 )
 
 # How each check last ended; those of the key itself have an empty spreadsheet_id.

@@ -51,6 +51,11 @@ def forget_sheets(connection: Connection) -> None:
     connection.execute(sa.delete(checks).where(checks.c.spreadsheet_id != ""))
 
 
+def forget_all(connection: Connection) -> None:
+    """Drop what is known of the key and of every spreadsheet."""
+    connection.execute(sa.delete(checks))
+
+
 def get_check(connection: Connection, name: CheckName, spreadsheet_id: str = "") -> Check | None:
     """How this one last ended."""
     query = sa.select(checks).where(checks.c.name == name, checks.c.spreadsheet_id == spreadsheet_id)

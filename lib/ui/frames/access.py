@@ -11,7 +11,7 @@ from lib.contract.checks import CHECK_TITLES, Check, CheckRequest
 from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.events import Topic
 from lib.contract.settings import SettingsReading
-from lib.contract.states import CheckName, CheckState, CredentialKind
+from lib.contract.states import CheckName, CheckState, CredentialKind, EmbedderKind
 from lib.ui.dialogs import Answer, Question, ask
 from lib.ui.format import UNKNOWN, format_duration, plural
 from lib.ui.gates import gated_button
@@ -51,7 +51,7 @@ def show_credentials() -> None:
 
 
 def _show_kind(kind: CredentialKind, stored: CredentialsReading | None) -> None:
-    words, state, button = st.columns([3, 3, 1.2], vertical_alignment="center")
+    words, state, button = st.columns([3, 3, 2], vertical_alignment="center")
     words.html(f"<b>{TITLES[kind]}</b><br><span class='sy-note'>{escape(NOTES[kind])}</span>")
     with state:
         st.html(_describe(stored))
@@ -72,6 +72,44 @@ def _show_kind(kind: CredentialKind, stored: CredentialsReading | None) -> None:
                     perform=partial(_store, kind),
                 )
             )
+        if stored and gated_button("Delete", connection_gate(), key=f"delete_{kind}", icon_name="delete"):
+            ask(_question_delete(stored))
+
+
+def _question_delete(stored: CredentialsReading) -> Question:
+    """Tier 3: here it is gone for good, and what needs it stands still."""
+    gone = (
+        "The file itself stays where it is; only its registration goes."
+        if stored.origin == "registered"
+        else "It is gone from here for good; nobody can be shown it again first."
+    )
+    return Question(
+        title=f"Delete the key: {TITLES[stored.kind]}",
+        body=f"{_dependents(stored)} {gone}",
+        reversible="To take it back, store a key again.",
+        verb="Delete",
+        typed=stored.kind.value,
+        type_label=f"Type {stored.kind.value}",
+        perform=partial(_delete, stored.kind),
+    )
+
+
+def _dependents(stored: CredentialsReading) -> str:
+    """What cannot go on without it."""
+    if stored.kind is CredentialKind.GOOGLE:
+        return (
+            "Imports from Google sheets, exports to them and checks of them are refused until another key is stored; plans made from a "
+            f"sheet wait. What was imported stays as it is, and sheets stay shared with {stored.account or 'its account'}."
+        )
+    reading = latest_settings()
+    if reading is not None and reading.value_of("embedding.embedder") == EmbedderKind.OPENAI:
+        return "The embedder “openai” uses it now: if its service wants a key, rows fail to embed and searches fail until one is stored."
+    return "Nothing uses it now: the embedder is the model that comes with Switchyard."
+
+
+def _delete(kind: CredentialKind, _: object) -> str:
+    get_client().delete_credentials(kind)
+    return f"Deleted: the key of {TITLES[kind]}"
 
 
 def _describe(stored: CredentialsReading | None) -> str:
