@@ -63,7 +63,9 @@ def known(calm: TestClient) -> Iterator[dict[str, str]]:
     plan = road.preview(sheet(1, 4, text="other {}"))
     job, _ = road.export()
     question = calm.post("/api/golden", json={"text": "advice", "expected_keys": ["k1"]})
+    rehearsed = road.run("rehearse", change={"kind": "import", "plan_id": plan["plan_id"]})
     yield {
+        "rehearsal_id": rehearsed["job_id"],
         "upload_id": plan["source"]["upload_id"],
         "plan_id": plan["plan_id"],
         "job_id": next(job["job_id"] for job in road.get("/api/jobs", operation="import")["items"]),

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from lib.contract.states import FailureCause, Operation
+from lib.contract.states import FailureCause, Operation, Role
 from lib.service import embedders, rehearsals
 from lib.service.config import Config
 from lib.service.operations import rehearsals as operation
 from lib.service.operations import sampling
+from lib.service.security import Identity
 from lib.service.storage import schema
 from lib.service.storage.database import Database
-from tests.service.probes import at_every_tell, hash_files, locks_and_holds, rows_of
+from tests.service.probes import hash_files, locks_and_holds, rows_of, services_of
 from tests.service.refusals import running
 from tests.service.road import Road, csv_of, sheet
 from tests.service.test_reembedding import OtherEmbedder
-from tests.service.test_restore_kills import Killed, after, die
 
 ROWS = 60
 #: What a job writes about itself; everything else is production.
@@ -181,69 +181,6 @@ def test_a_sample_is_bounded_always_the_same_and_holds_the_rows_of_golden_questi
     assert (everything.counts.rows, asked in {row.entry_id for row in everything.rows}) == (100, True)
 
 
-@pytest.mark.feature("M15", "X3")
-def test_a_cancel_leaves_nothing_of_it(
-    filled: Road, config: Config, contents: Contents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body, before = try_import(filled, better()), {}
-    job_id = filled.start("rehearse", **body).json()["job_id"]
-
-    def cancel(_: Any, phase: str) -> None:
-        if phase.startswith("embedding") and not before:
-            before.update(production(config, contents))
-            assert filled.api.post(f"/api/jobs/{job_id}/cancel", json={}).status_code in (200, 202)
-
-    at_every_tell(monkeypatch, cancel)
-    filled.works.perform_all()
-    assert filled.job(job_id)["state"] == "cancelled"
-    assert not list(config.rehearsals_dir.iterdir())
-    assert production(config, contents) == before
-
-
-MOMENTS: dict[str, tuple[Any, str, Any]] = {
-    "before the sample": (operation, "draw_sample", die),
-    "while it embeds": (sampling.KeptVectors, "add", after(sampling.KeptVectors.add)),
-    "before an index is written": (operation, "write_shadow", die),
-    "after an index is written": (operation, "write_shadow", after(operation.write_shadow)),
-    "before the comparison": (operation, "_overlaps", die),
-    "before the report has its name": (operation, "write_synced", after(operation.write_synced)),
-}
-
-
-@pytest.mark.feature("M15")
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_any_step_there_is_no_rehearsal_and_the_next_life_makes_it_without_embedding_anew(
-    filled: Road, config: Config, contents: Contents, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    body = try_import(filled, better())
-    before, embedded = production(config, contents), len(filled.works.embedder.embedded)
-    job_id = filled.start("rehearse", **body).json()["job_id"]
-    with monkeypatch.context() as killing:
-        where, name, how = MOMENTS[moment]
-        killing.setattr(where, name, how)
-        with pytest.raises(Killed):
-            filled.works.perform(job_id)
-    assert filled.api.get(f"/api/rehearsals/{job_id}").json()["code"] == "not_ready"
-    assert production(config, contents) == before
-    rehearsals.sweep_rehearsals(filled.works.database, config)
-    filled.works.perform(job_id)
-    assert filled.job(job_id)["state"] == "succeeded"
-    assert filled.get(f"/api/rehearsals/{job_id}")["embedded"] == 3
-    texts = filled.works.embedder.embedded[embedded:]
-    assert len([text for text in texts if text != "advice 7"]) == 3, "the question besides"
-    assert production(config, contents) == before
-
-
-def test_a_record_that_was_cut_off_is_never_taken_for_a_vector(filled: Road, config: Config, database: Database) -> None:
-    report = rehearse(filled, try_import(filled, better()))
-    (path,) = config.rehearsals_dir.glob("*/*/vectors-*.bin")
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-20] + bytes(20 + len(whole) // 3))  # the last one lost its end, and a block of zeros follows
-    job = filled.apply(report["change"]["plan_id"])
-    assert (job["result"]["from_cache"], job["result"]["to_embed"]) == (2, 1)
-    assert {len(row["vector"]) for row in rows_of(database, schema.vectors)} == {64}
-
-
 @pytest.mark.feature("M15", "X1")
 def test_it_stands_in_nobodys_way_and_a_second_one_waits(filled: Road) -> None:
     body = try_import(filled, better())
@@ -298,3 +235,15 @@ def test_throwing_one_away_leaves_its_trace_and_one_that_runs_is_not_thrown_away
     trail = [(row["object_id"], row["outcome"]) for row in rows_of(database, schema.audit) if row["action"] == "delete_rehearsal"]
     assert trail == [(report["rehearsal_id"], "done"), (job_id, "refused: operation_running")]
     assert filled.api.delete(f"/api/rehearsals/{'0' * 32}").status_code == 404
+
+
+@pytest.mark.feature("M15")
+def test_an_operator_may_rehearse_an_import_and_only_an_admin_another_model(
+    filled: Road, other: OtherEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = try_import(filled, better())
+    monkeypatch.setattr(services_of(filled).guard, "_owner", Identity("olga", Role.OPERATOR))
+    assert filled.start("rehearse", **body).status_code == 202
+    refused = filled.start("rehearse", **MODEL)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert other.embedded == []

@@ -16,7 +16,7 @@ from lib.contract.states import JobState, Verdict
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, format_until, plural
 from lib.ui.frames.rehearsal import show_questions
-from lib.ui.frames.rehearsals import KIND_WORDS, PROMOTED, TAB, VERDICT_MARKS, show_throw_away
+from lib.ui.frames.rehearsals import KIND_WORDS, PROMOTED, VERDICT_MARKS, show_throw_away
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, find_job, is_offline, last_known, live_block, newest_jobs
 from lib.ui.marks import Column, Tile, Tone, badge, box, icon, moment, table, tiles
@@ -40,7 +40,7 @@ def show_open_rehearsal() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         show_heading("Rehearsal", Topic.JOBS, note="production is as it was")
-        st.button("Close", icon=":material/close:", key="close_rehearsal", on_click=partial(go_to, tab=TAB))
+        st.button("Close", icon=":material/close:", key="close_rehearsal", on_click=go_to)
     _show_rehearsal(ident)
     _show_search(ident)
 
@@ -104,8 +104,8 @@ def describe_sample(counts: SampleCounts, kind: str) -> str:
     if kind == "reembed":
         return f"Tried on {alone} (of {counts.table_rows:,}), those of golden questions among them; the others are drawn by chance."
     tried = counts.new + counts.changed + counts.removed
-    share = f"all {tried:,}" if tried == counts.touched else f"{tried:,} of the {counts.touched:,}"
-    return f"Tried on {share} rows that the import touches, and {alone} (of {counts.table_rows:,}) that it leaves alone, drawn by chance."
+    share = f"the {plural(tried, 'row')}" if tried == counts.touched else f"{tried:,} of the {counts.touched:,} rows"
+    return f"Tried on {share} that the import touches, and {alone} (of {counts.table_rows:,}) that it leaves alone, drawn by chance."
 
 
 def report_tiles(report: Rehearsal) -> list[Tile]:

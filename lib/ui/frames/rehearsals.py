@@ -147,7 +147,7 @@ def _show_head(head: RehearsalHead) -> None:
             return
         with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"rehearsal_buttons_{ident}"):
             if st.button("Open", key=f"open_rehearsal_{ident}", icon=":material/open_in_full:", help=f"Open the rehearsal of {head.name}"):
-                go_to(**{Params.TAB: TAB, Params.REHEARSAL: ident})
+                go_to(**{Params.REHEARSAL: ident})
                 st.rerun()
             if head.expires_at:
                 show_throw_away(ident, head.name, key=f"list_{ident}")
@@ -188,5 +188,5 @@ def show_throw_away(ident: str, name: str, *, key: str) -> None:
 def _throw_away(ident: str, name: str, _: object) -> Notice:
     get_client().delete_rehearsal(ident)
     st.session_state[_ACTED] = st.session_state.get(_ACTED, 0) + 1
-    go_to(**{Params.TAB: TAB})
+    go_to()
     return Notice(f"The rehearsal of {name} was thrown away")

@@ -38,6 +38,7 @@ from tests.service.test_queue import (
     test_two_workers_never_hold_the_same_item,
 )
 from tests.service.test_queue_model import QueueMachine
+from tests.service.test_rehearsals import test_a_table_that_is_still_empty_can_be_rehearsed_for
 from tests.service.test_restore import test_after_a_restore_the_next_refresh_brings_exactly_the_differences
 from tests.service.test_undo import test_rows_that_were_changed_or_removed_since_are_kept_and_listed
 from tests.service.test_workers import (
@@ -51,6 +52,7 @@ __all__ = [
     "open_console",
     "test_a_late_result_of_an_old_text_is_dropped_and_kept_in_the_cache",
     "test_a_sheet_becomes_searchable_and_comes_out_again",
+    "test_a_table_that_is_still_empty_can_be_rehearsed_for",
     "test_after_a_restore_the_next_refresh_brings_exactly_the_differences",
     "test_an_import_that_is_cancelled_or_dies_leaves_no_agreement_and_a_second_attempt_the_whole_one",
     "test_an_undo_takes_back_what_the_import_agreed_on_and_only_that",
