@@ -61,6 +61,7 @@ SERVICE_ORDER = [
     "exports",
     "jobs",
     "workers",
+    "worker_log",
     "scale",
     "wishes",
     "batches",

@@ -68,6 +68,7 @@ ROUTES = {
     "POST /api/workers/drain": "drain_workers",
     "POST /api/workers/scale": "scale_workers",
     "GET /api/workers/forecast": "get_forecast",
+    "GET /api/workers/{worker_id}/log": "get_worker_log",
     "GET /api/shift": "list_shift",
     "POST /api/shift/notes": "add_note",
     "DELETE /api/shift/notes/{entry_id}": "delete_note",

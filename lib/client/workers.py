@@ -15,6 +15,7 @@ from lib.contract.workers import (
     Forecast,
     ScaleRequest,
     Worker,
+    WorkerLog,
     WorkersReading,
     WorkersWish,
     WorkerWish,
@@ -72,6 +73,10 @@ class WorkersClient:
     def get_forecast(self, workers: int | None = None, batch_size: int | None = None) -> Forecast:
         """How long the backlog would take with so many workers and such batches."""
         return self.transport.get(Forecast, "/api/workers/forecast", {"workers": workers, "batch_size": batch_size})
+
+    def get_worker_log(self, worker_id: str, at: datetime) -> WorkerLog:
+        """What the worker wrote around a moment."""
+        return self.transport.get(WorkerLog, path_of("/api/workers", worker_id, "log"), {"at": at.isoformat()})
 
     def list_shift(self, since: datetime | None = None, limit: int = 50) -> ShiftReading:
         """The shift log, newest first."""

@@ -134,7 +134,7 @@ class JobPage(Reading):
 
 
 class LogLine(Reading):
-    """One line a job wrote about itself."""
+    """One line of a log."""
 
     at: datetime
     level: str

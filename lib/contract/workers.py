@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lib.contract.jobs import LogLine
 from lib.contract.model import Reading, Request
 from lib.contract.states import Actual, Desired, FailureCause, WorkerRole
 
@@ -55,6 +56,16 @@ class Worker(Reading):
     last_failure_at: datetime | None = None
     started_at: datetime | None = None
     heartbeat_at: datetime | None = None
+
+
+class WorkerLog(Reading):
+    """What a worker wrote around a moment, oldest line first."""
+
+    worker_id: str
+    at: datetime
+    lines: list[LogLine]
+    why_missing: str | None = Field(None, description="when there is no line: why")
+    taken_at: datetime
 
 
 class Crew(Reading):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from lib.client.api import Client
+from lib.contract.jobs import LogLine
 from lib.contract.model import Reading, utc_now
 from lib.contract.shift import ShiftEntry, ShiftReading
 from lib.contract.states import Actual, Desired, ShiftKind, WorkerRole
-from lib.contract.workers import Forecast, Worker, WorkersReading
+from lib.contract.workers import Forecast, Worker, WorkerLog, WorkersReading
 
 NOW = utc_now()
 WORKER = Worker(
@@ -35,6 +36,13 @@ WORKER_CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str],
         "/api/workers/forecast",
         {"workers": "3", "batch_size": "512"},
         FORECAST,
+    ),
+    "get_worker_log": (
+        lambda c: c.get_worker_log("w1", NOW),
+        "GET",
+        "/api/workers/w1/log",
+        {"at": NOW.isoformat()},
+        WorkerLog(worker_id="w1", at=NOW, lines=[LogLine(at=NOW, level="warning", message="embedding_failed")], taken_at=NOW),
     ),
     "list_shift": (lambda c: c.list_shift(limit=5), "GET", "/api/shift", {"limit": "5"}, ShiftReading(entries=[NOTE], taken_at=NOW)),
     "add_note": (lambda c: c.add_note("the disk is new", NOW), "POST", "/api/shift/notes", {}, NOTE),

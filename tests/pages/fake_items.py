@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from lib.contract.jobs import LogLine
 from lib.contract.queue import (
     FIXES,
     Failure,
@@ -19,6 +20,7 @@ from lib.contract.queue import (
 )
 from lib.contract.states import FailureCause, ItemState
 from lib.contract.trace import EntryTrace, Station, TraceEvent, TraceMatch, TraceMatches
+from lib.contract.workers import WorkerLog
 from tests.pages.canned import JOB_ID, ago, now
 
 
@@ -55,6 +57,11 @@ class FakeItems:
 
     def _act(self, name: str, *arguments: Any) -> None:
         raise NotImplementedError
+
+    def get_worker_log(self, worker_id: str, at: datetime) -> WorkerLog:
+        self._note("get_worker_log", worker_id, at)
+        lines = [LogLine(at=at, level="warning", message="embedding_failed cause=quota rows=1 detail=HTTP 429: <slow> down")]
+        return WorkerLog(worker_id=worker_id, at=at, lines=lines, taken_at=now())
 
     def list_items(self, wanted: ItemFilter | None = None, limit: int = 50, cursor: str | None = None) -> ItemPage:
         self._note("list_items", wanted, limit, cursor)

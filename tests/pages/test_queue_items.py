@@ -116,11 +116,15 @@ def test_waiting_rows_can_be_put_first_and_many_of_them_as_a_job(visit):
     assert "Put first: so many rows that a job does it" in seen.text
 
 
-def test_one_selected_row_shows_its_raw_error_behind_a_fold_and_leads_to_its_trail(visit):
+@pytest.mark.feature("Q3")
+def test_one_selected_row_shows_its_raw_error_and_its_workers_log_behind_folds_and_leads_to_its_trail(visit):
     seen = visit("Queue", "failed")
     seen.app.session_state["item_ids"] = [101]
     seen.run()
     assert "<details><summary>Details</summary><pre" in seen.text
+    ((worker_id, _),) = seen.asked("get_worker_log")
+    assert worker_id == "embedding-1"
+    assert "embedding_failed cause=quota rows=1 detail=HTTP 429: &lt;slow&gt; down" in seen.text
     seen.button("trace_one").click().run()
     assert seen.asked("trace_entry") == [(101,)]
     assert seen.param("row") == "101"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime
 
 from lib.contract.errors import ErrorCode
 from lib.contract.states import Desired
@@ -15,11 +16,12 @@ from lib.contract.workers import (
     Forecast,
     ScaleRequest,
     Worker,
+    WorkerLog,
     WorkersReading,
     WorkersWish,
     WorkerWish,
 )
-from lib.service import scale, wishes
+from lib.service import scale, wishes, worker_log
 from lib.service.routers.deps import Operator, RequestId, ServicesDep, Viewer, problems
 
 router = APIRouter(prefix="/api/workers", tags=["workers"])
@@ -67,6 +69,14 @@ def get_forecast(
 ) -> Forecast:
     """How long the backlog would take with so many workers and such batches; as things are, where nothing is said."""
     return scale.forecast_backlog(services.database, workers, batch_size)
+
+
+@router.get("/{worker_id}/log")
+def get_worker_log(
+    worker_id: Annotated[str, Path(max_length=200)], at: Annotated[AwareDatetime, Query()], _: Viewer, services: ServicesDep
+) -> WorkerLog:
+    """What the worker wrote around a moment, such as when a row failed in its hands: half a minute before, and a little after."""
+    return worker_log.read_worker_log(services.config, worker_id, at)
 
 
 @router.post("/{worker_id}/pause", status_code=202, responses=_ONE)

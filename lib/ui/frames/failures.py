@@ -9,7 +9,7 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.operations import Gate
-from lib.contract.queue import SHORTEN_MAX, SHORTEN_MIN, FailureGroup, FailureGroups, Fix, ItemSelection, RequeueRequest
+from lib.contract.queue import SHORTEN_MAX, SHORTEN_MIN, Failure, FailureGroup, FailureGroups, Fix, ItemSelection, RequeueRequest
 from lib.contract.states import FailureCause, ItemState, Operation
 from lib.ui.format import plural
 from lib.ui.gates import gated_button, show_why
@@ -77,12 +77,14 @@ def _show_group(group: FailureGroup, gate: Gate) -> None:
 
 
 def _samples(group: FailureGroup) -> str:
-    lines = (
-        f"<div><b>{escape(each.key)}</b> · attempt {each.attempts} of {each.max_attempts} · {escape(each.worker_id or '—')}: "
-        f'<span class="sy-code">{escape(each.raw_error)}</span></div>'
-        for each in group.samples
-    )
-    return "".join(lines)
+    return "".join(map(_sample, group.samples))
+
+
+def _sample(failure: Failure) -> str:
+    """One row, its raw error, and the way to its trail and to what the worker wrote."""
+    link = f'<a href="/Queue?{Params.ROW}={failure.entry_id}" target="_self"><b>{escape(failure.key)}</b></a>'
+    tried = f"attempt {failure.attempts} of {failure.max_attempts} · {escape(failure.worker_id or '—')}"
+    return f'<div>{link} · {tried}: <span class="sy-code">{escape(failure.raw_error)}</span></div>'
 
 
 def _show_fix(group: FailureGroup, allowed: bool) -> None:

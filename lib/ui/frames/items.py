@@ -13,6 +13,7 @@ from lib.contract.events import Topic
 from lib.contract.queue import CAUSES, Item, ItemFilter, ItemPage, ItemSelection, QueueReading
 from lib.contract.states import ItemState, Operation
 from lib.ui.format import format_clock, format_count, plural
+from lib.ui.frames.worker_log import show_worker_log
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, gate_of, last_known, latest_queue, latest_workers, live_block, newest_jobs
 from lib.ui.marks import Tone, box, code, fold
@@ -223,6 +224,8 @@ def _show_one(item: Item) -> None:
     explanation, action = CAUSES[item.cause] if item.cause else ("Nothing is known against this row.", "")
     raw = fold(f'<pre class="sy-log" tabindex="0">{escape(item.raw_error)}</pre>') if item.raw_error else ""
     st.html(box(Tone.BAD if item.cause else Tone.IDLE, code(item.key), escape(explanation), escape(action), raw))
+    if item.worker_id and item.failed_at:
+        show_worker_log(item.worker_id, item.failed_at)
     st.button("Every attempt, and where this row is", key="trace_one", icon=":material/route:", on_click=_trace, args=(item.entry_id,))
 
 

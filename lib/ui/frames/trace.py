@@ -10,6 +10,7 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.trace import EntryTrace, Station, TraceEvent, TraceMatches
 from lib.ui.format import shorten
+from lib.ui.frames.worker_log import show_worker_log
 from lib.ui.live import last_known, live_block
 from lib.ui.marks import Column, Mark, Tone, badge, fold, icon, moment, table
 from lib.ui.notices import describe_error, show_trouble
@@ -24,6 +25,8 @@ STATION_WORDS: dict[Station, tuple[str, str]] = {
     Station.INDEX: ("Index", "search"),
     Station.EXPORT: ("Export", "file_export"),
 }
+#: So many of the last attempts that failed come with the worker's log.
+LOGS = 3
 _COLUMNS = (Column(title="When"), Column(title="Where"), Column(title="What", wide=True), Column(title="Who"), Column(title=""))
 
 
@@ -94,6 +97,9 @@ def _show_traced(traced: EntryTrace) -> None:
         f"<p>{escape(shorten(traced.text, 240))}</p></div>"
     )
     st.html(table(_COLUMNS, [_line(event) for event in traced.events], caption=f"What happened to {traced.key}, oldest first"))
+    failed = [event for event in traced.events if event.cause and event.actor and event.at]
+    for event in failed[-LOGS:]:
+        show_worker_log(event.actor or "", event.at or traced.taken_at)
 
 
 def _line(event: TraceEvent) -> tuple[str, ...]:
