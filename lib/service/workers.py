@@ -71,8 +71,8 @@ class EmbeddingWorker:
     def renew(self) -> None:
         """Called with each heartbeat: the batch in hand is still being worked on."""
         self._heart.rate_per_second = self._rate()
-        if self._lease_id and self._heart.desired is Desired.DRAINING:
-            self._heart.say_actual(Actual.DRAINING)
+        if self._lease_id:  # a drain may begin, and be called off, while the batch is in hand
+            self._heart.say_actual(Actual.DRAINING if self._heart.desired is Desired.DRAINING else Actual.BUSY)
         if lease_id := self._lease_id:
             with self._database.write() as connection:
                 items.renew_lease(connection, lease_id=lease_id, expires_at=utc_now().timestamp() + self._lease_seconds)
@@ -100,6 +100,7 @@ class EmbeddingWorker:
             return False
         self._lease_id = lease_id
         self._batches += 1
+        log.info("batch_taken", rows=len(batch), lease=lease_id[:8])
         try:
             self._heart.say(Actual.BUSY, f"embedding {len(batch):,} rows, {self._count_batches(len(batch))}", holding=len(batch))
             self._embed(lease_id, batch, embedder)
@@ -216,6 +217,7 @@ class EmbeddingWorker:
                 add_pace(connection, fingerprint=embedder.fingerprint, rows=self._last_pace[0], seconds=self._last_pace[1])
                 self._last_pace = None
         self._settled.append((time.monotonic(), settled))
+        log.info("batch_stored", rows=settled, failed=len(outcome.failed), lease=lease_id[:8])
 
     def _rate(self) -> float | None:
         now = time.monotonic()

@@ -87,6 +87,26 @@ def test_a_draining_worker_finishes_what_it_holds_and_takes_no_more(road: Road, 
     assert (queue["embedded"], queue["pending"], queue["leased"]) == (2, 1, 0)
 
 
+@pytest.mark.feature("W4")
+def test_a_drain_that_is_called_off_while_the_batch_is_in_hand_leaves_the_worker_busy(
+    road: Road, works: Works, embedder: FakeEmbedder
+) -> None:
+    road.import_sheet(sheet(1))
+    worker, said = works.worker(), []
+
+    def change_ones_mind() -> None:
+        for verb in ("drain", "resume"):
+            wish(road, verb)
+            for _ in range(2):  # the first beat hears it, the next tells what came of it
+                worker._heart.beat()
+                worker.renew()
+            said.append(workers(road)["embedding-1"]["actual"])
+
+    embedder.before = change_ones_mind
+    assert worker._turn()
+    assert said == ["draining", "busy"]
+
+
 @pytest.mark.feature("W3")
 def test_all_embedding_workers_are_paused_at_once_and_operations_workers_are_not(road: Road, works: Works) -> None:
     for name in ("embedding-1", "embedding-2"):
