@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +15,12 @@ import numpy as np
 DIMENSION = 8
 #: Texts longer than this are too long for its model.
 MAX_CHARACTERS = 200
+
+
+def _set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 @dataclass
@@ -31,6 +37,7 @@ class Endpoint:
     asked: list[list[str]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    answers: threading.Event = field(default_factory=_set_event)  #: while it is not set, whoever asks waits
 
     def respond(self, texts: list[str], key: str | None) -> tuple[int, dict[str, Any], dict[str, str]]:
         """(HTTP code, body, headers) of one request."""
@@ -75,13 +82,15 @@ def serve_embeddings() -> Iterator[Endpoint]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             given = self.headers.get("Authorization", "").removeprefix("Bearer ") or None
+            endpoint.answers.wait(120)
             code, answer, headers = endpoint.respond(list(body["input"]), given)
             content = json.dumps(answer).encode()
-            self.send_response(code)
-            for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # whoever asked may have been killed meanwhile
+                self.send_response(code)
+                for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             return
