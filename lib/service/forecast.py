@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
+from math import exp, log, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
 import sqlalchemy as sa
 
 from lib.service.storage.paces import Pace
+from lib.service.storage.runs import Run
 
 #: Evidence is what the finest tier of the history holds.
 HORIZON_SECONDS = 900.0
@@ -23,6 +24,8 @@ BLOCKS = 8
 #: How many standard errors the range is wide to either side, and how wide it is at least.
 WIDTH = 2.6
 LEAST_WIDTH = 0.16
+#: Fewer past imports than this say nothing; so many standard deviations wide is their range, and at most so wide (a factor's logarithm).
+LEAST_RUNS, RUNS_WIDTH, RUNS_WIDEST, RUNS_SLACK_SECONDS = 3, 1.8, 1.4, 1.0
 #: A sample may be this old, and the last batch ends when it ends.
 SLACK_SECONDS = 5.0
 
@@ -79,6 +82,31 @@ def forecast(evidence: Evidence, backlog: int, workers: int, *, gain: float = 1.
     strays = (evidence.spread / evidence.rate) * sqrt(1 / evidence.blocks + min(1.0, evidence.block_seconds / max(likely, 0.001)))
     width = max(LEAST_WIDTH, WIDTH * strays)
     return Range(max(0.0, likely / (1 + width) - SLACK_SECONDS), likely, likely * (1 + width) + SLACK_SECONDS)
+
+
+def forecast_from_runs(runs: Sequence[Run], backlog: int, workers: int) -> Range | None:
+    """When nothing was embedded lately: from what past imports took as a whole. None on too few of them, and while nobody works."""
+    if len(runs) < LEAST_RUNS or not workers:
+        return None
+    fixed, per_row = _fit_runs(runs)
+    strays = [log(max(run.seconds, 0.1) / (fixed + per_row * run.rows / run.workers)) for run in runs]
+    spread = sqrt(sum(stray**2 for stray in strays) / max(1, len(runs) - 2) * (1 + 1 / len(runs)))
+    factor = exp(min(RUNS_WIDEST, max(LEAST_WIDTH, RUNS_WIDTH * spread)))
+    likely = fixed + per_row * backlog / workers
+    return Range(max(0.0, likely / factor - RUNS_SLACK_SECONDS), likely, likely * factor + RUNS_SLACK_SECONDS)
+
+
+def _fit_runs(runs: Sequence[Run]) -> tuple[float, float]:
+    """(seconds whatever the size, seconds a row of one worker): a line through the runs, each as far off as it is in proportion."""
+    points = [(run.rows / run.workers, max(run.seconds, 0.1)) for run in runs]
+    weights = [1 / seconds**2 for _, seconds in points]
+    total = sum(weights)
+    mean_x = sum(weight * x for weight, (x, _) in zip(weights, points, strict=True)) / total
+    mean_y = sum(weight * y for weight, (_, y) in zip(weights, points, strict=True)) / total
+    variance = sum(weight * (x - mean_x) ** 2 for weight, (x, _) in zip(weights, points, strict=True))
+    slope = sum(weight * (x - mean_x) * (y - mean_y) for weight, (x, y) in zip(weights, points, strict=True))
+    per_row = min(max(0.0, slope / variance if variance > 1e-9 * total * mean_x**2 else mean_y / mean_x), mean_y / mean_x)
+    return mean_y - per_row * mean_x, per_row
 
 
 def find_gain(paces: Sequence[Pace], size_now: int, size_then: int) -> float | None:

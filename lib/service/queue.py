@@ -12,10 +12,11 @@ from lib.contract.model import utc_now
 from lib.contract.queue import Item, ItemFilter, ItemPage, QueueHistory, QueuePoint, QueueReading, Window
 from lib.contract.states import ItemState, Operation, RefreshMode
 from lib.service.cursors import decode_cursor, encode_cursor
-from lib.service.forecast import HORIZON_SECONDS, Range, find_evidence, forecast
-from lib.service.storage import items, jobs, samples, selections, shift
+from lib.service.forecast import HORIZON_SECONDS, Range, find_evidence, forecast, forecast_from_runs
+from lib.service.storage import items, jobs, runs, samples, selections, shift
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
+from lib.service.storage.embeddings import last_fingerprint
 from lib.service.storage.settings import get_setting
 from lib.service.storage.workers import count_capacity
 
@@ -59,10 +60,15 @@ def read_queue(connection: Connection) -> QueueReading:
 
 
 def _forecast(connection: Connection, backlog: int, now: float) -> Range | None:
-    """The time left, from the last quarter of an hour of work; None on too little evidence, or while nobody works."""
+    """The time left, from the last quarter of an hour of work, else from past imports; None when neither says enough."""
+    if not backlog:
+        return None
+    capacity = count_capacity(connection, now)
     recent = samples.list_samples(connection, after=now - HORIZON_SECONDS, step_seconds=samples.SAMPLE_SECONDS)
     evidence = find_evidence(recent)
-    return forecast(evidence, backlog, count_capacity(connection, now)) if evidence and backlog else None
+    if evidence:
+        return forecast(evidence, backlog, capacity)
+    return forecast_from_runs(runs.list_runs(connection, last_fingerprint(connection)), backlog, capacity)
 
 
 def _forecast_refresh(connection: Connection) -> tuple[float, float] | None:

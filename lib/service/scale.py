@@ -13,8 +13,8 @@ from lib.contract.workers import Crew, Forecast, ScaleRequest, WorkersReading
 from lib.service import wish_gate
 from lib.service.config import Config
 from lib.service.errors import GateRefused, ServiceError
-from lib.service.forecast import HORIZON_SECONDS, batch_seconds, find_evidence, find_gain, forecast
-from lib.service.storage import crews, paces, samples, shift
+from lib.service.forecast import HORIZON_SECONDS, batch_seconds, find_evidence, find_gain, forecast, forecast_from_runs
+from lib.service.storage import crews, paces, runs, samples, shift
 from lib.service.storage import workers as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.counters import get_counters
@@ -116,11 +116,13 @@ def forecast_backlog(database: Database, workers: int | None, batch_size: int | 
             samples.list_samples(connection, after=now.timestamp() - HORIZON_SECONDS, step_seconds=samples.SAMPLE_SECONDS)
         )
         known = paces.list_paces(connection, last_fingerprint(connection))
+        past = runs.list_runs(connection, last_fingerprint(connection))
     workers, batch_size = capacity if workers is None else workers, batch_size or size_now
     backlog = counts["pending"] + counts["leased"]
     gain = find_gain(known, size_now, batch_size)
-    why = _why_unknown(backlog, workers, has_evidence=evidence is not None, has_gain=gain is not None)
-    found = forecast(evidence, backlog, workers, gain=gain) if evidence and gain and not why else None
+    by_runs = forecast_from_runs(past, backlog, workers) if evidence is None and batch_size == size_now else None
+    why = _why_unknown(backlog, workers, has_evidence=bool(evidence or by_runs), has_gain=gain is not None)
+    found = by_runs or (forecast(evidence, backlog, workers, gain=gain) if evidence and gain and not why else None)
     high = found.high if found else None
     if evidence and found and workers > max(1, capacity) and (alone := forecast(evidence, backlog, max(1, capacity), gain=gain or 1.0)):
         high = alone.likely  # more workers share the same machine: at worst they gain nothing

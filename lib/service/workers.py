@@ -24,6 +24,7 @@ from lib.service.storage.counters import get_counters, next_revision
 from lib.service.storage.database import Database
 from lib.service.storage.items import ClaimedItem
 from lib.service.storage.paces import add_pace
+from lib.service.storage.runs import end_run
 from lib.service.storage.settings import get_setting
 from lib.service.storage.workers import count_capacity
 
@@ -216,6 +217,9 @@ class EmbeddingWorker:
             if self._last_pace:
                 add_pace(connection, fingerprint=embedder.fingerprint, rows=self._last_pace[0], seconds=self._last_pace[1])
                 self._last_pace = None
+            counts = get_counters(connection)
+            if not counts["pending"] + counts["leased"]:
+                end_run(connection, utc_now().timestamp())
         self._settled.append((time.monotonic(), settled))
         log.info("batch_stored", rows=settled, failed=len(outcome.failed), lease=lease_id[:8])
 

@@ -185,6 +185,13 @@ def test_after_an_import_the_way_to_being_searchable_is_shown(visit):
     assert [bar.proto.text for bar in seen.app.get("progress")] == ["Embedding: 40,152 rows to go"]
 
 
+@pytest.mark.feature("I8", "M11")
+def test_beside_the_last_import_stands_when_what_waits_will_be_searchable(visit):
+    text = visit("Import", "busy").text
+    assert "Searchable: time unknown." in text[text.index("Last import") :]
+    assert "Searchable in" not in visit("Import", "idle").text
+
+
 @pytest.mark.feature("I8")
 @pytest.mark.parametrize(
     ("state", "word"), [(JobState.SUCCEEDED, "succeeded"), (JobState.FAILED, "failed"), (JobState.CANCELLED, "cancelled")]

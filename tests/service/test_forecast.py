@@ -7,14 +7,17 @@ import time
 from typing import Any, NamedTuple
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from lib.service.forecast import batch_seconds, find_evidence, find_gain, forecast
+from lib.contract.states import Actual
+from lib.service.forecast import batch_seconds, find_evidence, find_gain, forecast, forecast_from_runs
 from lib.service.storage.counters import add_to_counters
 from lib.service.storage.database import Database
 from lib.service.storage.paces import Pace
+from lib.service.storage.runs import Run
 from lib.service.storage.samples import add_sample
-from tests.service.road import Road
+from tests.service.road import Road, sheet
 from tests.service.works import Works
 
 STEP = 5.0
@@ -82,6 +85,53 @@ def test_too_little_evidence_nobody_at_work_and_a_pause_say_nothing() -> None:
     again = find_evidence(paused)  # type: ignore[arg-type]
     assert again is not None
     assert again.rate == pytest.approx(evidence.rate), "standing still by somebody's wish is no evidence of slowness"
+
+
+@pytest.mark.feature("M11")
+def test_imports_of_one_size_or_with_other_workers_are_learned_from_too() -> None:
+    same = [Run(1000, 2, seconds) for seconds in (10.0, 11.0, 9.0)]
+    shown = forecast_from_runs(same, 2000, 2)
+    assert shown is not None
+    assert shown.likely == pytest.approx(20, rel=0.1)
+    alone = forecast_from_runs([Run(1000, 2, 6.0), Run(4000, 2, 21.0), Run(2000, 1, 21.0)], 2000, 2)
+    assert alone is not None
+    assert (alone.likely, alone.low < 11 < alone.high) == (pytest.approx(11, rel=0.05), True)
+    assert forecast_from_runs(same, 2000, 0) is None
+
+
+@pytest.mark.feature("M11")
+def test_after_three_imports_the_fourth_has_a_range_from_its_first_moment(road: Road, works: Works) -> None:
+    def bring_in(number: int) -> dict[str, Any]:
+        road.import_sheet(sheet(*range(10 * number, 10 * number + 10)))
+        return road.queue()
+
+    worker = works.worker()
+    worker._heart.say(Actual.IDLE)
+    worker._heart.beat()
+    for number in range(3):
+        assert bring_in(number)["eta_low_seconds"] is None
+        while worker._turn():
+            pass
+    queue = bring_in(3)
+    assert queue["eta_low_seconds"] < queue["eta_seconds"] < queue["eta_high_seconds"]
+    assert road.get("/api/workers/forecast")["likely_seconds"] == pytest.approx(queue["eta_seconds"])
+
+
+@pytest.mark.feature("M11")
+def test_an_import_in_which_somebody_interfered_is_not_learned_from(road: Road, works: Works, database: Database) -> None:
+    heart = works.heart()
+    heart.say(Actual.IDLE)
+    heart.beat()
+    road.import_sheet(sheet(1, 2))
+    road.api.post("/api/workers/pause", json={"reason": "tea"})
+    road.api.post("/api/workers/resume", json={})
+    road.import_sheet(sheet(3, 4), mode="merge")
+    with database.read() as connection:
+        (waiting,) = connection.execute(sa.text("SELECT waiting FROM runs WHERE ended_at IS NULL")).scalars()
+    assert waiting == 4, "the second import waits for the first: together they are one run"
+    road.api.post("/api/workers/pause", json={"reason": "tea"})
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT COUNT(*) FROM runs")).scalar_one() == 0
 
 
 @pytest.mark.feature("W7")

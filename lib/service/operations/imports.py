@@ -21,9 +21,10 @@ from lib.service.operations.snapshots import take_safety_snapshot
 from lib.service.operations.sources import check_unmoved, open_source
 from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
 from lib.service.sheets.row_marks import RowMarks
-from lib.service.storage import agreements, changes, entries, plans, shift
+from lib.service.storage import agreements, changes, entries, plans, runs, shift
 from lib.service.storage.counters import get_counters
 from lib.service.storage.mappings import remember_mapping, source_key
+from lib.service.storage.workers import count_willing
 
 #: Records compared and plan rows written at once; whichever comes first.
 BATCH_ROWS, BATCH_CHARACTERS = 5000, 4_000_000
@@ -202,6 +203,7 @@ def _commit(context: JobContext, plan: Any, fingerprint: str, agreed_with: str |
             now=utc_now(),
         )
         did = asdict(applied)
+        _begin_run(connection, context, fingerprint)
         if agreed_with:
             agreements.adopt_staged(connection, sheet=agreed_with, job_id=context.job.job_id, plan_id=plan.plan_id)
             did["agreed_with"] = agreed_with
@@ -216,6 +218,19 @@ def _commit(context: JobContext, plan: Any, fingerprint: str, agreed_with: str |
             now=utc_now(),
         )
     return did
+
+
+def _begin_run(connection: Connection, context: JobContext, fingerprint: str) -> None:
+    """How long it takes until nothing waits is what the next import's time left is learned from."""
+    counts, now = get_counters(connection), utc_now().timestamp()
+    runs.begin_run(
+        connection,
+        job_id=context.job.job_id,
+        fingerprint=fingerprint,
+        rows=counts["pending"] + counts["leased"],
+        workers=count_willing(connection, now),
+        now=now,
+    )
 
 
 def _pin_to_shift_log(connection: Connection, context: JobContext, source_name: str, did: dict[str, Any]) -> None:

@@ -37,6 +37,19 @@ paces = Table(
     Column("seconds", Float(53), nullable=False),
 )
 
+# What imports took, from the moment they were applied until nothing waited; null: not done yet.
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", BigId, primary_key=True),
+    Column("job_id", String(32), nullable=False),
+    Column("fingerprint", String(32), nullable=False),
+    Column("waiting", Integer, nullable=False),  # its rows, and all that waited with them
+    Column("workers", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
 shift_log = Table(
     "shift_log",
     metadata,

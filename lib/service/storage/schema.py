@@ -12,7 +12,7 @@ from sqlalchemy.types import BigInteger
 
 from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
-from lib.service.storage.fleet import crews, paces, shift_log, worker_samples
+from lib.service.storage.fleet import crews, paces, runs, shift_log, worker_samples
 from lib.service.storage.looks import moments, visits
 from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models
 from lib.service.storage.sheets import agreements, export_plan_rows, export_plans
@@ -56,6 +56,7 @@ __all__ = [
     "plans",
     "queue_samples",
     "removals",
+    "runs",
     "settings",
     "shift_log",
     "snapshots",

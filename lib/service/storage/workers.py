@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lib.contract.states import Actual, Desired, FailureCause, WorkerRole
 from lib.contract.workers import STALE_AFTER_SECONDS, Worker
 from lib.service.storage.holds import first_hold
+from lib.service.storage.runs import drop_open_run
 from lib.service.storage.schema import workers
 
 
@@ -18,6 +19,7 @@ def register_worker(
     connection: Connection, *, worker_id: str, incarnation: str, role: WorkerRole, host: str, pid: int, now: datetime
 ) -> None:
     """A process takes its place. What people want of that place outlives the process: a paused worker starts paused."""
+    drop_open_run(connection)
     life: dict[str, Any] = {
         "incarnation": incarnation,
         "role": role,
@@ -77,6 +79,7 @@ def set_desired(
     connection: Connection, worker_id: str, *, desired: Desired, by: str, reason: str, now: datetime, until: datetime | None = None
 ) -> None:
     """A person's wish, with who and why; ``until``: a drain's deadline."""
+    drop_open_run(connection)
     connection.execute(
         sa.update(workers)
         .where(workers.c.worker_id == worker_id)
@@ -86,8 +89,11 @@ def set_desired(
 
 def count_capacity(connection: Connection, now: float) -> int:
     """Embedding workers that take rows: alive, wanted, and not held by a job."""
-    if first_hold(connection) is not None:
-        return 0
+    return 0 if first_hold(connection) is not None else count_willing(connection, now)
+
+
+def count_willing(connection: Connection, now: float) -> int:
+    """Embedding workers that take rows as soon as no job holds them."""
     statement = sa.text(
         "SELECT COUNT(*) FROM workers WHERE role = 'embedding' AND desired = 'running' AND actual NOT IN ('stopped', 'starting') "
         "AND heartbeat_at >= :after"

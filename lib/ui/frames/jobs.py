@@ -15,10 +15,11 @@ from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.jobs import Job, JobPage
 from lib.contract.states import JobState, Operation
+from lib.ui.eta import describe_searchable
 from lib.ui.format import shorten
 from lib.ui.frames.undo import show_undo
 from lib.ui.gates import show_intentions
-from lib.ui.live import find_operation, last_known, live_block, newest_jobs
+from lib.ui.live import find_operation, last_known, latest_queue, live_block, newest_jobs
 from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Column, badge, moment, table
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.results import duration_of, summarize
@@ -123,6 +124,8 @@ def show_last_run(name: str) -> None:
         else:
             _show_card(reading.last, what)
         if operation is Operation.IMPORT:
+            if (queue := latest_queue()) is not None and queue.backlog:
+                st.html(f'<span class="sy-note">{describe_searchable(queue)}</span>')
             if reading is not None and reading.last is not None:
                 show_undo(reading.last, key="last")
             show_intentions(Operation.IMPORT, Operation.UNDO, key="last")
