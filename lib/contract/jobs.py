@@ -9,6 +9,10 @@ from typing import Any
 from lib.contract.model import Reading
 from lib.contract.states import ACTIVE_JOB_STATES, JobState, Operation
 
+#: How the phase of a job begins that waits for Google; the seconds that are left follow it.
+QUOTA_WAIT = "waiting for Google's quota"
+ANSWER_WAIT = "waiting for Google to answer again"
+
 
 class Progress(Reading):
     """How far a job is. ``total`` and ``eta_seconds`` are null while unknown; they are never invented."""

@@ -160,8 +160,10 @@ def _as_spec(chart: alt.Chart, window: Window) -> dict[str, Any]:
     # An unseen rule at 1 gives the axis a height when every value is 0.
     floor = alt.Chart().mark_rule(opacity=0, aria=False).encode(y=alt.YDatum(1))
     samples = chart.transform_filter("!isValid(datum.note)")
-    notes = alt.Chart().transform_filter("isValid(datum.note)").mark_rule(
-        strokeDash=[2, 3], strokeWidth=2, opacity=0.75, color="#b45309", aria=False
+    notes = (
+        alt.Chart()
+        .transform_filter("isValid(datum.note)")
+        .mark_rule(strokeDash=[2, 3], strokeWidth=2, opacity=0.75, color="#b45309", aria=False)
     )
     notes = notes.encode(x=_x(window), tooltip=[_TOOLTIP[0], alt.Tooltip("note:N", title="What")])
     spec: dict[str, Any] = alt.layer(floor, samples, notes, data=alt.NamedData("rows")).to_dict()

@@ -43,7 +43,7 @@ PAGES: dict[str, Page] = {
             icon=":material/download:",
             letter="e",
             group="Data",
-            lead="Write the table to a file that a sheet can open.",
+            lead="Write the table to a file, or to a Google sheet after seeing what would change.",
         ),
         Page(
             name="Workers",

@@ -11,6 +11,15 @@ from lib.ui.format import UNKNOWN, format_count, format_duration
 
 #: What an import counts, in the order of the plan page.
 IMPORT_COUNTS = ("new", "changed", "unchanged", "removed", "invalid")
+#: What an export to a sheet counts, in cells, and what each is called.
+SHEET_COUNTS = {
+    "add": "Added",
+    "change": "Changed",
+    "clear": "Cleared",
+    "conflicts_ours": "Conflicts: overwritten",
+    "conflicts_theirs": "Conflicts: left theirs",
+    "keep": "Stay theirs",
+}
 
 
 def count_of(job: Job | None, name: str) -> int | None:
@@ -72,13 +81,25 @@ def _summarize_success(job: Job) -> str:  # noqa: PLR0911 - one for each operati
             return _summarize_file(job)
         case Operation.REQUEUE:
             return _summarize_requeue(job)
-        case Operation.EXPORT:
-            return f"{format_count(count_of(job, 'rows'))} rows written"
+        case Operation.EXPORT | Operation.COMPARE:
+            return _summarize_export(job)
         case Operation.REFRESH | Operation.REBUILD | Operation.REEMBED:
             generation = count_of(job, "generation")
             vectors = count_of(job, "vectors")
             return f"generation {format_count(generation)}" + (f", {vectors:,} vectors" if vectors is not None else "")
     return ""
+
+
+def _summarize_export(job: Job) -> str:
+    if job.operation is Operation.EXPORT and not job.arguments.get("plan_id"):
+        return f"{format_count(count_of(job, 'rows'))} rows written"
+    words = {"add": "to add", "change": "to change", "clear": "to clear", "conflict": "in conflict"}
+    if job.operation is Operation.EXPORT:
+        words = {name: label.lower() for name, label in SHEET_COUNTS.items() if name != "keep"}
+    counts = [f"{count:,} {label}" for name, label in words.items() if (count := count_of(job, name))]
+    where = " · ".join(filter(None, (text_of(job, "spreadsheet"), text_of(job, "tab"))))
+    cells = f"{', '.join(counts)} (cells)" if counts else "sheet and table are alike"
+    return f"{where}: {cells}" if where else cells
 
 
 def _summarize_file(job: Job) -> str:

@@ -36,6 +36,7 @@ class Keys:
     STARTS: Final = "starts"  #: idempotency keys of starts, by operation
     UPLOADS: Final = "uploads"  #: uploads begun in this session, by file
     CANCELLING: Final = "cancelling"  #: jobs this session asked to stop
+    DECISIONS: Final = "decisions"  #: whose values are written, by plan of an export and by row
 
 
 class Params:
@@ -51,6 +52,8 @@ class Params:
     JOB: Final = "job"  #: a job to look at
     SNAPSHOT: Final = "snapshot"  #: a snapshot to look at
     CHANGE: Final = "change"  #: the plan's row filter
+    AFTER: Final = "after"  #: where the page of a plan's rows begins
+    KEEP: Final = "keep"  #: whose values stay where an export and a sheet disagree
     RULE: Final = "rule"  #: the plan's filter of bad rows
     FIND: Final = "find"  #: the plan's text filter
     WINDOW: Final = "window"  #: how far the charts look back
@@ -64,6 +67,7 @@ class Params:
     ROW: Final = "row"  #: a row to trace
     QUERY: Final = "q"  #: a search
     CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
+    TARGET: Final = "target"  #: what an export is written to
     FORMAT: Final = "format"  #: how an export is written down
     SINCE: Final = "since"  #: the export's filter
     FIELD: Final = "field"  #: the export's filter

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import IntEnum
 from functools import partial
 from html import escape
+from typing import TypeVar
 from urllib.parse import quote
 
 import streamlit as st
 
 from lib.contract.events import Topic
-from lib.contract.jobs import Job, Progress
+from lib.contract.jobs import ANSWER_WAIT, QUOTA_WAIT, Job, Progress
 from lib.contract.workers import Hold
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_age, format_clock, format_count, format_duration, format_moment, format_rate, plural
 from lib.ui.gates import gated_button
 from lib.ui.live import Freshness, connection_gate, current_hold, freshness
-from lib.ui.marks import CANCELLING, JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, icon, moment, operation_word
+from lib.ui.marks import CANCELLING, JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, box, icon, moment, operation_word
 from lib.ui.session import Keys, Params, get_client, now, zone
+
+_Step = TypeVar("_Step", bound=IntEnum)
 
 
 def show_heading(title: str, topic: Topic | None = None, *, note: str = "") -> None:
@@ -26,6 +30,16 @@ def show_heading(title: str, topic: Topic | None = None, *, note: str = "") -> N
     right = as_of_line(freshness(topic), now()) if topic else ""
     small = f'<span class="sy-note">{escape(note)}</span>' if note else ""
     st.html(f'<div class="sy-head"><h2>{escape(title)} {small}</h2>{right}</div>')
+
+
+def step_list(step: _Step, words: Mapping[_Step, str]) -> str:
+    """The steps of a way, with the present one marked for eye and ear."""
+    items = []
+    for number, name in words.items():
+        kind = "sy-past" if number < step else "sy-now" if number == step else ""
+        current = ' aria-current="step"' if number == step else ""
+        items.append(f'<li class="{kind}"{current}><span class="sy-dot">{number + 1}</span>{name}</li>')
+    return f'<ol class="sy-steps">{"".join(items)}</ol>'
 
 
 def as_of_line(fresh: Freshness, at: datetime) -> str:
@@ -61,13 +75,25 @@ def progress_ratio(progress: Progress | None) -> float | None:
 
 
 def show_progress(progress: Progress | None) -> None:
-    """A bar with its line of text; it moves without a scale while the total is unknown."""
+    """A bar with its line of text; it moves without a scale while the total is unknown. A wait for Google is a countdown."""
+    if progress is not None and (words := describe_wait(progress)):
+        st.html(box(Tone.HELD, f"{icon('hourglass_top')} {escape(words)}", "Nothing is lost by it, and nothing is written twice."))
+        return
     ratio = progress_ratio(progress)
     if ratio is None:
         line = escape(progress_line(progress))
         st.html(f'<div class="sy-note">{line}</div><div class="sy-wait" role="progressbar" aria-label="{line}"></div>')
     else:
         st.progress(ratio, text=progress_line(progress))
+
+
+def describe_wait(progress: Progress) -> str:
+    """What is waited for and for how long, as far as the service has said; empty while the work goes on."""
+    for phase, why in ((QUOTA_WAIT, "Google’s calls per minute are used up"), (ANSWER_WAIT, "Google did not answer")):
+        if progress.phase.startswith(phase):
+            left = progress.phase.removeprefix(phase).removeprefix(": ")
+            return f"{why}: it goes on by itself in {left}." if left else f"{why}: it goes on by itself."
+    return ""
 
 
 def is_cancelling(job: Job) -> bool:

@@ -23,7 +23,7 @@ from google.oauth2 import service_account
 from gspread.exceptions import APIError
 from requests.adapters import HTTPAdapter
 
-from lib.contract.jobs import JobFailure
+from lib.contract.jobs import ANSWER_WAIT, QUOTA_WAIT, JobFailure
 from lib.service.sheets.google_errors import SheetsFailed, explain, explain_sign_in, is_quota
 
 SCOPES = ("https://www.googleapis.com/auth/spreadsheets",)
@@ -150,7 +150,7 @@ class _Client(gspread.HTTPClient):
                 if seconds is None or attempt >= self.patience.tries or spent + seconds > self.patience.budget_seconds:
                     raise
                 quota = isinstance(error, APIError) and is_quota(error)
-                self.wait(seconds, "waiting for Google's quota" if quota else "waiting for Google to answer again")
+                self.wait(seconds, QUOTA_WAIT if quota else ANSWER_WAIT)
 
     def _pause(self, error: Exception, attempt: int, *, repeatable: bool) -> float | None:
         """How long to wait before the same call is sent again; None when it must not be."""

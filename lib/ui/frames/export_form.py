@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from datetime import time as clock
-from functools import partial
-
 import streamlit as st
 
-from lib.client.errors import ClientError
 from lib.contract.events import Topic
+from lib.contract.export_plans import ExportPreviewRequest
 from lib.contract.exports import (
     XLSX_MAX_CELL_CHARACTERS,
     XLSX_MAX_ROWS,
@@ -18,15 +14,18 @@ from lib.contract.exports import (
     ExportRequest,
     ExportScope,
     FileTarget,
+    SheetTarget,
 )
 from lib.contract.operations import Gate
-from lib.contract.states import EntryState, Operation
+from lib.contract.states import Operation
 from lib.ui.format import format_count, plural
+from lib.ui.frames.export_scope import choose_columns, choose_entries, read_scope
+from lib.ui.frames.export_sheet import GOOGLE_SHEET, choose_sheet, start_comparison
 from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import gate_of, last_known, latest_jobs, live_block
+from lib.ui.live import gate_of, latest_jobs, live_block
 from lib.ui.marks import Tile, Tone, tiles
-from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
-from lib.ui.session import Params, get_client, zone
+from lib.ui.notices import attempt, notify, start_key
+from lib.ui.session import Params, get_client
 from lib.ui.widgets import show_active_job, show_finding, show_heading
 
 _XLSX_LIMITS = (
@@ -39,32 +38,35 @@ FORMAT_WORDS: dict[ExportFormat, tuple[str, str]] = {
     ExportFormat.XLSX: ("XLSX", f"For Excel and its like: every cell is text, so no zero or date is lost. {_XLSX_LIMITS}"),
     ExportFormat.PARQUET: ("Parquet", "Small and quick, for data tools. Every column is text, cells of any length."),
 }
-STATE_WORDS: dict[EntryState, str] = {
-    EntryState.EMBEDDED: "embedded",
-    EntryState.WAITING: "waiting to be embedded",
-    EntryState.FAILED: "failed",
-    EntryState.DISCARDED: "discarded",
-}
+#: The words are also their values in the URL.
+A_FILE = "A file"
 
 
 def show_export_form() -> None:
-    """What to write and how; outside every live block, so that typing is never disturbed."""
+    """What to write and where to; outside every live block, so that typing is never disturbed."""
     show_heading("What to write", Topic.QUEUE)
     with st.container(border=True, key="export_form"):
-        target = _choose_target()
+        where = st.segmented_control(
+            "Write to", [A_FILE, GOOGLE_SHEET], default=A_FILE, required=True, key=Params.TARGET, bind="query-params"
+        )
+        target, missing = choose_sheet() if where == GOOGLE_SHEET else (_choose_file(), None)
         left, right = st.columns([2, 1], gap="medium")
         with left:
-            everything = _read_scope(ExportFilter())
-            wanted = _choose_entries(everything)
-            columns = _choose_columns(everything)
-        scope = _read_scope(wanted)
+            everything = read_scope(ExportFilter())
+            wanted = choose_entries(everything)
+            columns = choose_columns(everything)
+        scope = read_scope(wanted)
         with right:
             st.html(tiles(_count(scope, columns)))
             _warn_of_length(target, scope)
-        _show_start(target, ExportRequest(target=target, filter=wanted, columns=columns), scope)
+        if isinstance(target, FileTarget):
+            _show_start(target, ExportRequest(target=target, filter=wanted, columns=columns), scope)
+        else:
+            request = ExportPreviewRequest(target=target, filter=wanted, columns=columns) if target else None
+            _show_compare(request, missing, scope)
 
 
-def _choose_target() -> FileTarget:
+def _choose_file() -> FileTarget:
     words = {FORMAT_WORDS[each][0]: each for each in ExportFormat}
     chosen = st.segmented_control("Format", list(words), default="CSV", required=True, key=Params.FORMAT, bind="query-params")
     written_as = words.get(chosen or "", ExportFormat.CSV)
@@ -80,57 +82,6 @@ def _choose_target() -> FileTarget:
     return FileTarget(format=written_as, spreadsheet_safe=safe)
 
 
-def _choose_entries(scope: ExportScope | None) -> ExportFilter:
-    """Each choice narrows it further; none of them means everything."""
-    text = st.text_input(
-        "Only entries whose key or text contains",
-        key=Params.CONTAINS,
-        bind="query-params",
-        placeholder="empty: all entries",
-        max_chars=200,
-    )
-    with st.container(horizontal=True, vertical_alignment="bottom", key="export_filters"):
-        words = {word: state for state, word in STATE_WORDS.items()}
-        state = st.selectbox(
-            "Only those that are", list(words), index=None, placeholder="in any state", key=Params.STATE, bind="query-params", width=200
-        )
-        since = st.date_input("Only those changed since", value=None, key=Params.SINCE, bind="query-params", width=200)
-        name = st.selectbox(
-            "Only those whose field",
-            scope.fields if scope else [],
-            index=None,
-            placeholder="has any value",
-            key=Params.FIELD,
-            bind="query-params",
-            width=200,
-        )
-        if name:
-            value = st.text_input("is exactly", key=Params.VALUE, bind="query-params", max_chars=200, width=200)
-    return ExportFilter(
-        text=(text or "").strip() or None,
-        fields={name: value} if name else {},
-        state=words.get(state or ""),
-        updated_since=_beginning_of(since),
-    )
-
-
-def _beginning_of(day: date | None) -> datetime | None:
-    """Midnight where the person sits."""
-    return datetime.combine(day, clock.min, tzinfo=zone()).astimezone(UTC) if isinstance(day, date) else None
-
-
-def _choose_columns(scope: ExportScope | None) -> list[str] | None:
-    names = [*scope.text, *scope.fields] if scope else []
-    chosen = st.multiselect(
-        "Only these columns, beside the key",
-        names,
-        key=Params.COLUMNS,
-        bind="query-params",
-        placeholder="empty: all columns",
-    )
-    return chosen or None
-
-
 def _count(scope: ExportScope | None, columns: list[str] | None) -> list[Tile]:
     matching = scope.matching if scope else None
     note = (
@@ -143,8 +94,8 @@ def _count(scope: ExportScope | None, columns: list[str] | None) -> list[Tile]:
     ]
 
 
-def _warn_of_length(target: FileTarget, scope: ExportScope | None) -> None:
-    if target.format is ExportFormat.XLSX and scope and scope.maybe_too_long:
+def _warn_of_length(target: FileTarget | SheetTarget | None, scope: ExportScope | None) -> None:
+    if isinstance(target, FileTarget) and target.format is ExportFormat.XLSX and scope and scope.maybe_too_long:
         words = (
             f"{plural(scope.maybe_too_long, 'entry holds', 'entries hold')} more than {XLSX_MAX_CELL_CHARACTERS:,} characters. "
             "If one cell does, XLSX cannot hold it: the export will stop and name it. CSV and Parquet can."
@@ -155,13 +106,8 @@ def _warn_of_length(target: FileTarget, scope: ExportScope | None) -> None:
 @st.fragment(key="export_start")
 def _show_start(target: FileTarget, request: ExportRequest, scope: ExportScope | None) -> None:
     with live_block("export_start"):
-        jobs = latest_jobs()
-        running = [job for job in jobs.active if job.operation is Operation.EXPORT] if jobs else []
-        for job in running:
-            show_active_job(job, key="exporting")
-        gate = gate_of(Operation.EXPORT)
-        if gate.allowed and scope is not None and not scope.matching:
-            gate = Gate(allowed=False, reason_text="No entry matches: there is nothing to write.")
+        _show_running(Operation.EXPORT)
+        gate = _narrow(gate_of(Operation.EXPORT), scope)
         when_free = WhenFree(Operation.EXPORT, request)
         label = f"Export to {FORMAT_WORDS[target.format][0]}"
         if gated_button(label, gate, key="start_export", icon_name="download", primary=True, when_free=when_free):
@@ -174,14 +120,27 @@ def _show_start(target: FileTarget, request: ExportRequest, scope: ExportScope |
         show_intentions(Operation.EXPORT, key="export")
 
 
-def _read_scope(wanted: ExportFilter) -> ExportScope | None:
-    try:
-        return last_known(f"scope_{wanted!r}", partial(_fetch_scope, wanted.model_dump_json()))
-    except ClientError as error:
-        show_trouble(describe_error(error, "The entries cannot be counted"))
-        return None
+@st.fragment(key="export_compare")
+def _show_compare(request: ExportPreviewRequest | None, missing: Gate | None, scope: ExportScope | None) -> None:
+    """The first step to a sheet: nothing is written before somebody has seen the plan."""
+    with live_block("export_compare"):
+        _show_running(Operation.EXPORT, Operation.COMPARE)
+        gate = gate_of(Operation.COMPARE)
+        gate = _narrow(missing or gate if gate.allowed else gate, scope)
+        if gated_button("Compare with the sheet", gate, key="compare_sheet", icon_name="difference", primary=True) and request:
+            start_comparison(request)
+        st.html('<span class="sy-note">Nothing is written yet: first you see every cell that would change, and decide.</span>')
 
 
-@st.cache_data(ttl=5, max_entries=50, show_spinner=False)
-def _fetch_scope(wanted: str) -> ExportScope:
-    return get_client().get_export_scope(ExportFilter.model_validate_json(wanted))
+def _show_running(*operations: Operation) -> None:
+    jobs = latest_jobs()
+    for job in jobs.active if jobs else ():
+        if job.operation in operations:
+            show_active_job(job, key="exporting")
+
+
+def _narrow(gate: Gate, scope: ExportScope | None) -> Gate:
+    """What the choices on this page leave to be written."""
+    if gate.allowed and scope is not None and not scope.matching:
+        return Gate(allowed=False, reason_text="No entry matches: there is nothing to write.")
+    return gate

@@ -30,16 +30,22 @@ def show_google_choice() -> None:
         if st.button("Open the sheet", icon=":material/table_view:", key="open_google") and address:
             go_to(spreadsheet=address[:500])
             st.rerun()
-        _show_account()
+        show_account("Cells are taken exactly as they are shown. Share the sheet with this e-mail first:")
 
 
-def _show_account() -> None:
+def google_account() -> str | None:
+    """The e-mail of the stored key; None while there is none."""
     reading = latest_settings()
     stored = next((each for each in reading.credentials if each.kind is CredentialKind.GOOGLE), None) if reading else None
-    if stored and stored.account:
-        st.html('<span class="sy-note">Cells are taken exactly as they are shown. Share the sheet with this e-mail first:</span>')
-        st.code(stored.account, language=None)
-    elif reading:
+    return stored.account if stored else None
+
+
+def show_account(words: str) -> None:
+    """With whom a sheet has to be shared, after ``words`` of what for; else where a key is stored."""
+    if account := google_account():
+        st.html(f'<span class="sy-note">{escape(words)}</span>')
+        st.code(account, language=None)
+    elif latest_settings():
         st.html('<span class="sy-note">No Google key is stored yet. It is needed once, for all sheets.</span>')
         show_link(ACCESS, "Store a Google key")
 
@@ -48,20 +54,20 @@ def show_google_sheet() -> None:
     """The sheet of the URL: its tab, the first rows of it, and what each column is."""
     address = get_param(Params.SPREADSHEET) or ""
     try:
-        tabs = last_known(f"tabs_{address}", partial(_list_tabs, address))
+        tabs = last_known(f"tabs_{address}", partial(list_tabs, address))
     except ClientError as error:
-        _show_trouble(error, "The sheet cannot be opened")
+        show_sheet_trouble(error, "The sheet cannot be opened")
         return
     if tabs is None:
         show_unknown("The sheet")
         return
-    tab = _choose_tab(tabs)
+    tab = choose_tab(tabs, "Choose the tab to read")
     if tab is None:
         return
     try:
         columns = last_known(f"columns_{tabs.spreadsheet_id}_{tab}", partial(_get_columns, tabs.spreadsheet_id, tab))
     except ClientError as error:
-        _show_trouble(error, f"The tab “{tab}” cannot be read")
+        show_sheet_trouble(error, f"The tab “{tab}” cannot be read")
         return
     if columns is None:
         show_unknown("The columns of this tab")
@@ -71,13 +77,13 @@ def show_google_sheet() -> None:
     show_choices(columns, SheetSource(kind="google_sheet", spreadsheet=tabs.spreadsheet_id, tab=tab, header_row=row))
 
 
-def _choose_tab(tabs: SheetTabs) -> str | None:
+def choose_tab(tabs: SheetTabs, hint: str) -> str | None:
     """The one in the URL if there is still one of that name, else the one the address points at; never guessed among several."""
     names = [each.title for each in tabs.tabs]
     show_heading(tabs.title, note=plural(len(names), "tab"))
     said = get_param(Params.SHEET) or tabs.tab or (names[0] if len(names) == 1 else None)
     place = names.index(said) if said in names else None
-    chosen = st.selectbox("Tab", names, index=place, key=f"google_tab_{tabs.spreadsheet_id[:12]}", placeholder="Choose the tab to read")
+    chosen = st.selectbox("Tab", names, index=place, key=f"google_tab_{tabs.spreadsheet_id[:12]}", placeholder=hint)
     if said and place is None:
         st.html(f'<span class="sy-why">There is no tab called “{escape(said)}” any more. Was it renamed?</span>')
     if chosen and chosen != get_param(Params.SHEET):
@@ -85,7 +91,8 @@ def _choose_tab(tabs: SheetTabs) -> str | None:
     return chosen
 
 
-def _show_trouble(error: ClientError, what: str) -> None:
+def show_sheet_trouble(error: ClientError, what: str) -> None:
+    """Why Google did not give it, once more, and where key and sheet are checked."""
     show_trouble(describe_error(error, what))
     left, right = st.columns([1, 4])
     if left.button("Try again", icon=":material/refresh:", key="google_again", type="primary"):
@@ -95,7 +102,8 @@ def _show_trouble(error: ClientError, what: str) -> None:
 
 
 @st.cache_data(ttl=60, max_entries=50, show_spinner="Asking Google …")
-def _list_tabs(address: str) -> SheetTabs:
+def list_tabs(address: str) -> SheetTabs:
+    """Title and tabs of the sheet at this address."""
     return get_client().list_tabs(address)
 
 

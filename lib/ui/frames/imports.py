@@ -13,7 +13,7 @@ from lib.ui.live import latest_settings, live_block
 from lib.ui.session import Params, get_param, go_to
 from lib.ui.starts import show_sample_button
 from lib.ui.uploader import show_uploader
-from lib.ui.widgets import show_heading
+from lib.ui.widgets import show_heading, step_list
 
 
 class Step(IntEnum):
@@ -40,20 +40,10 @@ def show_steps() -> Step:
         else Step.CHOOSE
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.html(step_list(step), width="content")
+        st.html(step_list(step, STEP_WORDS), width="content")
         if step is not Step.CHOOSE:
             st.button("Start over", icon=":material/restart_alt:", key="start_over", on_click=go_to, type="tertiary")
     return step
-
-
-def step_list(step: Step) -> str:
-    """The four steps, with the present one marked for eye and ear."""
-    items = []
-    for number, name in STEP_WORDS.items():
-        kind = "sy-past" if number < step else "sy-now" if number == step else ""
-        current = ' aria-current="step"' if number == step else ""
-        items.append(f'<li class="{kind}"{current}><span class="sy-dot">{number + 1}</span>{name}</li>')
-    return f'<ol class="sy-steps">{"".join(items)}</ol>'
 
 
 # 1 · Choose

@@ -100,11 +100,11 @@ def job_facts(job: Job) -> list[tuple[str, str, str]]:
         ("Created", moment(job.created_at, now=at, zone=zone()), "When it was accepted."),
         ("Worked", duration_of(job, at), time_limit(job.operation)),
         ("Worker", escape(job.worker_id or UNKNOWN), f"Attempt {job.attempt}."),
-        ("Inputs", _pairs(job.arguments), "What it was started with."),
+        ("Inputs", _pairs(job.arguments, job.operation), "What it was started with."),
         ("Job id", code(job.job_id), "The same in the API, the log and the audit list."),
     ]
     if job.result:
-        rows.insert(7, ("Result", _pairs(job.result), "What it says it did."))
+        rows.insert(7, ("Result", _pairs(job.result, job.operation), "What it says it did."))
     return rows
 
 
@@ -116,9 +116,9 @@ def time_limit(operation: Operation) -> str:
     return f"From its first step to its end. It is stopped by itself after {minutes}, and what it holds is freed."
 
 
-def _pairs(values: dict[str, object]) -> str:
+def _pairs(values: dict[str, object], operation: Operation) -> str:
     """Name and value, one per line; links where one leads somewhere."""
-    lines = [f"<span>{escape(name.replace('_', ' '))}</span><span>{value}</span>" for name, value in _flat(values)]
+    lines = [f"<span>{escape(name.replace('_', ' '))}</span><span>{value}</span>" for name, value in _flat(values, operation)]
     return f'<div class="sy-diff">{"".join(lines)}</div>' if lines else UNKNOWN
 
 
@@ -128,16 +128,18 @@ _LINKS = {
     "undone_by": f"/?{Params.JOB}=",
     "job_id": f"/?{Params.JOB}=",
 }
+_EXPORT_PLAN = f"/Export?{Params.PLAN}="
 
 
-def _flat(values: dict[str, object]) -> Iterator[tuple[str, str]]:
+def _flat(values: dict[str, object], operation: Operation) -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if name == "undone":
             continue  # the undo's own job says that
         if isinstance(value, dict):
-            yield from ((f"{name} {inner}", shown) for inner, shown in _flat(value))
+            yield from ((f"{name} {inner}", shown) for inner, shown in _flat(value, operation))
         elif name in _LINKS and isinstance(value, str) and value:
-            yield name, f'<a href="{_LINKS[name]}{quote(value)}" target="_self" class="sy-code">{escape(value[:8])}</a>'
+            page = _EXPORT_PLAN if name == "plan_id" and operation in {Operation.EXPORT, Operation.COMPARE} else _LINKS[name]
+            yield name, f'<a href="{page}{quote(value)}" target="_self" class="sy-code">{escape(value[:8])}</a>'
         elif isinstance(value, int) and not isinstance(value, bool):
             yield name, format_count(value)
         elif value not in (None, "", []):

@@ -86,9 +86,7 @@ def compared_table(then: Moment, rows: list[Compared]) -> str:
     ]
     changed = sum(row.differs for row in rows)
     head = f"{icon('history')} As it was {taken}: {changed} of {len(rows)} figures are other ones now"
-    return (
-        f'<div class="sy-box" role="status"><p class="sy-what">{head}</p>{table(columns, cells, caption="Then and now")}</div>'
-    )
+    return f'<div class="sy-box" role="status"><p class="sy-what">{head}</p>{table(columns, cells, caption="Then and now")}</div>'
 
 
 @st.cache_data(ttl=600, max_entries=50, show_spinner=False)
