@@ -11,8 +11,10 @@ from lib.contract.exports import ExportRequest, Side
 from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import PlanState
+from lib.service.access import decide_sheet
 from lib.service.errors import ServiceError
 from lib.service.plan_gate import OPEN, refuse
+from lib.service.sheets.google import parse_spreadsheet
 from lib.service.storage.counters import get_counters
 from lib.service.storage.export_plans import get_export_plan
 
@@ -33,7 +35,8 @@ def decide_export(connection: Connection, request: ExportRequest) -> Gate:
     if plan.expires_at < utc_now() or plan.state == PlanState.STALE or plan.table_revision != get_counters(connection)["table_revision"]:
         moved = "The table has changed since this plan was made, or it has expired. Preview the sheet again."
         return refuse(Reason.PLAN_STALE, moved, holder=id_, link=link)
-    return _decide_cells(plan.found["counts"], request, id_, link)
+    decision = _decide_cells(plan.found["counts"], request, id_, link)
+    return decide_sheet(connection, parse_spreadsheet(plan.target["spreadsheet"]), writing=True) if decision.allowed else decision
 
 
 def _decide_cells(counts: Mapping[str, int], request: ExportRequest, plan_id: str, link: str) -> Gate:

@@ -52,7 +52,7 @@ class TestCredentials:
         seen.button("delete_google").click().run()
         assert "Imports from Google sheets, exports to them and checks of them are refused" in seen.text
         assert f"sheets stay shared with {EMAIL}" in seen.text
-        assert "gone from here for good" in seen.text
+        assert "The key is gone from here for good." in seen.text
         assert seen.button("dialog_confirm").disabled
         seen.typed_field().set_value("google").run()
         seen.button("dialog_confirm").click().run()

@@ -23,7 +23,7 @@ MEMORY_BYTES = 2 << 30
 CPU_SECONDS = 900
 _HEAD_ROWS = 20
 #: What becomes of a number, a date, a time or a truth whose format is not applied.
-PLAIN = "12.5, 2026-03-01, 9:30:00, TRUE"
+PLAIN = "12.5, 2026-03-01, 9:30:00 or TRUE"
 
 Row = tuple[int, list[str]]
 
@@ -133,7 +133,7 @@ def _describe_taken(header: list[str], taken: dict[str, dict[str, int]]) -> list
         name = header[int(place)] if int(place) < len(header) else f"number {int(place) + 1}"
         plain = {kind: count for kind, count in kinds.items() if kind != "error"}
         if plain:
-            notes.append(f"Column {name}: {_count(plain)}, taken by the plain value: {PLAIN}.")
+            notes.append(f"Column {name}: {_count(plain)}, taken by their plain value, as in {PLAIN}.")
         if errors := kinds.get("error"):
             notes.append(f"Column {name}: {_count({'error': errors})} such as #N/A, taken as the sheet shows them.")
     return notes

@@ -81,7 +81,7 @@ def _question_delete(stored: CredentialsReading) -> Question:
     gone = (
         "The file itself stays where it is; only its registration goes."
         if stored.origin == "registered"
-        else "It is gone from here for good; nobody can be shown it again first."
+        else "The key is gone from here for good."
     )
     return Question(
         title=f"Delete the key: {TITLES[stored.kind]}",

@@ -178,6 +178,18 @@ def test_a_tab_that_is_not_ours_to_write_is_refused_by_name(world: SheetWorld, r
     assert world.start(plan).json()["gate"]["reason_code"] == "plan_failed"
 
 
+@pytest.mark.feature("E2", "S2")
+def test_a_plan_whose_key_was_deleted_since_waits_for_another(world: SheetWorld) -> None:
+    tab = world.add_tab()
+    world.fill(a="one")
+    plan = world.preview()
+    assert world.road.api.delete("/api/settings/credentials/google").status_code == 204
+    gate = world.start(plan).json()["gate"]
+    assert (gate["reason_code"], gate["fix_link"]) == ("credentials_missing", "/Settings?tab=Access")
+    assert world.road.get(f"/api/exports/plans/{plan['plan_id']}")["gate"] == gate
+    assert raw(tab) == []
+
+
 @pytest.mark.feature("E2")
 def test_a_tab_that_is_missing_and_a_plan_of_another_sheet_are_refused(world: SheetWorld) -> None:
     world.add_tab()

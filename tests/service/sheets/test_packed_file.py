@@ -52,8 +52,8 @@ def test_what_is_no_text_is_taken_by_its_plain_value_and_said(read: Read) -> Non
     sheet, records = read(workbook({"Data": rows}))
     assert [cells for _, cells in records] == [["7", "501"], ["8", "0.25"], ["9", "TRUE"], ["ten", "2026-01-02"]]
     assert sheet.read_as.notes == [
-        "Column id: 3 numbers, taken by the plain value: 12.5, 2026-03-01, 9:30:00, TRUE.",
-        "Column value: 2 numbers, 1 truth, 1 date, taken by the plain value: 12.5, 2026-03-01, 9:30:00, TRUE.",
+        "Column id: 3 numbers, taken by their plain value, as in 12.5, 2026-03-01, 9:30:00 or TRUE.",
+        "Column value: 2 numbers, 1 truth, 1 date, taken by their plain value, as in 12.5, 2026-03-01, 9:30:00 or TRUE.",
     ]
 
 
@@ -87,7 +87,7 @@ def test_number_formats_are_applied_as_far_as_they_mean_the_same_to_everybody(re
     opened, records = read(file.getvalue(), sheet="Data & more")
     assert [cells[1] for _, cells in records[:-1]] == [text for *_, text in said]
     assert records[-1] == (100, ["12"]), "text stays text, whatever its format"
-    assert opened.read_as.notes == ["Column text: 4 numbers, taken by the plain value: 12.5, 2026-03-01, 9:30:00, TRUE."]
+    assert opened.read_as.notes == ["Column text: 4 numbers, taken by their plain value, as in 12.5, 2026-03-01, 9:30:00 or TRUE."]
 
 
 @pytest.mark.feature("I1")
