@@ -45,7 +45,7 @@ test-unit: .venv/installed-for-tests  ## only the tests that need neither the se
 faults: .venv/installed-for-tests  ## the long campaigns: 200 kills, 200 broken sheet exports, a kill at every call of one, 1,000 cuts of the live feed
 	SWITCHYARD_FEED_CUTS=1000 $(BIN)/python -m pytest tests/faults/test_feed_storm.py
 	SWITCHYARD_FAULT_KILLS=200 $(BIN)/python -m pytest tests/faults -k kill
-	SWITCHYARD_SHEET_FAULTS=200 $(BIN)/python -m pytest tests/service/operations/test_sheet_faults.py
+	SWITCHYARD_SHEET_FAULTS=200 SWITCHYARD_SHEET_STEPS=2000 $(BIN)/python -m pytest tests/service/operations/test_sheet_faults.py tests/service/operations/test_sheet_walk.py
 	SWITCHYARD_SHEET_KILLS=all $(BIN)/python -m pytest tests/faults/test_sheet_kills.py
 
 fuzz: .venv/installed-for-tests  ## feed ten thousand hostile snapshot files to the restore

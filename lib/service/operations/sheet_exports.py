@@ -27,6 +27,7 @@ from lib.service.sheets.reading import UnreadableSheet
 from lib.service.sheets.staging import Write
 from lib.service.sheets.swap import MARK, Swap, plan_swap
 from lib.service.storage import entries, export_plans, scope
+from lib.service.storage.agreements import put_agreed
 from lib.service.storage.counters import get_counters
 
 #: How often a wait for Google says how long it still takes, and looks whether somebody wants to stop.
@@ -105,7 +106,18 @@ def _compare(context: JobContext, plan_id: str) -> dict[str, Any]:
             row_hashes=_pack(_hash_rows(seen.merged)),
             table_revision=seen.table_revision,
         )
+        _learn(connection, seen)
     return {"plan_id": plan_id, **found["counts"]}
+
+
+def _learn(connection: Connection, seen: Seen) -> None:
+    """A row that is the same on both sides is agreed on, however it came to be; unless the table has moved on while it was compared."""
+    if get_counters(connection)["table_revision"] != seen.table_revision:
+        return
+    differing = {row.key for row in seen.merged.rows}
+    same = {key: seen.base.get(key, {}) | cells for key, cells in seen.ours.items() if key not in differing}
+    learned = {key: cells for key, cells in same.items() if seen.base.get(key) != cells}
+    put_agreed(connection, sheet_of(seen.book, seen.tab), learned)
 
 
 def _look(context: JobContext, sheets: GoogleSheets, plan: Any) -> Seen:

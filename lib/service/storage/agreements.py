@@ -44,6 +44,18 @@ def read_agreed(connection: Connection, sheet: str, keys: Collection[str]) -> di
     return found
 
 
+def put_agreed(connection: Connection, sheet: str, cells_by_key: Mapping[str, Mapping[str, str]]) -> None:
+    """These rows are agreed on like this; what is known of others stays."""
+    if not cells_by_key:
+        return
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    statement = (
+        f"INSERT INTO agreements (sheet, key, cells) VALUES ({mark}, {mark}, {mark}) "  # noqa: S608 - constants
+        "ON CONFLICT (sheet, key) DO UPDATE SET cells = excluded.cells"
+    )
+    connection.exec_driver_sql(statement, [(sheet, key, json.dumps(cells, ensure_ascii=False)) for key, cells in cells_by_key.items()])
+
+
 _REMEMBER_FORMER = """
 UPDATE import_changes SET agreed = (SELECT a.cells FROM agreements a WHERE a.sheet = :sheet AND a.key = import_changes.key)
 WHERE job_id = :job_id

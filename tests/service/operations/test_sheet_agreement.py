@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from lib.contract.states import Operation
-from lib.service.operations import agreement, imports
+from lib.service.operations import agreement, imports, sheet_exports
 from lib.service.operations.runner import JobContext
 from lib.service.storage import schema
+from lib.service.storage.counters import next_revision
 from tests.emulator.server import Emulator
 from tests.service.operations.sheet_world import MAPPING, TARGET, Killed, SheetWorld
 from tests.service.road import Road, csv_of
@@ -105,6 +106,29 @@ def test_rows_the_sheet_holds_unchanged_are_agreed_on_too_and_rows_one_side_lets
         "b": dict.fromkeys(HEADER, "conflict"),
         "c": {"text": "change"},
     }
+
+
+@pytest.mark.feature("M13", "E4")
+def test_rows_that_are_the_same_when_they_are_compared_are_agreed_on_without_an_import(world: SheetWorld) -> None:
+    table_says(world, ("a", "one", "ann"), ("b", "other", "ann"))
+    assert questions(world.preview()) == {"b": {"text": "conflict"}}
+    table_says(world, ("a", "ONE", "ann"), ("b", "OTHER", "ann"))
+    assert questions(world.preview()) == {"a": {"text": "change"}, "b": {"text": "conflict"}}
+
+
+@pytest.mark.feature("M13")
+def test_a_comparison_the_table_overtook_agrees_on_nothing(world: SheetWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    table_says(world, ("a", "one", "ann"))
+    real = sheet_exports._describe
+
+    def overtaken(seen: Any) -> Any:
+        with world.road.works.database.write() as connection:
+            next_revision(connection, "table_revision")
+        return real(seen)
+
+    monkeypatch.setattr(sheet_exports, "_describe", overtaken)
+    assert world.preview()["state"] == "stale"
+    assert agreed(world) == []
 
 
 @pytest.mark.feature("M13", "M1")
