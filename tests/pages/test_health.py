@@ -60,6 +60,7 @@ def test_a_check_is_one_click(visit):
 
 def test_odd_vectors_are_named_and_a_flat_index_is_called_exact(visit):
     seen = visit("Index", "idle", tab="Health")
+    assert "looked at 4 min ago" in seen.text
     assert "e.g. KB-099" in seen.text
     assert "</span>exact</span>" in seen.text
     assert "3 vectors could be spared; the largest is of 3" in seen.text

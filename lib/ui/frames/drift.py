@@ -22,7 +22,8 @@ def show_drift(readings: Readings) -> None:
     """Always there: three numbers, how many rows disagree, and how old each of them is."""
     show_heading("Do sheet, table and index agree?", Topic.INDEX)
     st.html(tiles(drift_tiles(readings)))
-    show_link(HEALTH, "Show the rows" if readings.index and readings.index.last_check else "Check now")
+    check = readings.index.last_check if readings.index else None
+    show_link(HEALTH, "Show the rows that disagree" if check and check.disagree else "Open the check")
 
 
 def drift_tiles(readings: Readings) -> list[Tile]:

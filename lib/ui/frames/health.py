@@ -13,7 +13,7 @@ from lib.contract.events import Topic
 from lib.contract.health import Drift, DriftPage, DriftRow, HealthReading, IndexCheck, ListHealth, Recall, RepairPlan, VectorHealth
 from lib.contract.states import DriftKind, Operation
 from lib.ui.dialogs import Question, ask
-from lib.ui.format import UNKNOWN, format_count, format_duration, format_ratio, plural
+from lib.ui.format import UNKNOWN, format_age, format_count, format_duration, format_ratio, plural
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, gate_of, last_known, latest_jobs, live_block, newest_jobs
 from lib.ui.marks import Column, Mark, Tile, Tone, badge, facts, moment, table, tiles
@@ -191,7 +191,7 @@ def _drift_row(row: DriftRow) -> list[str]:
 
 def _show_soundness(check: IndexCheck | None) -> None:
     """Of the newest check that looked at them: the ones that run by themselves only count."""
-    when = f"generation {check.generation}, looked at {moment(check.checked_at, now=now(), zone=zone())}" if check else ""
+    when = f"generation {check.generation}, looked at {format_age(check.checked_at, now())}" if check else ""
     show_heading("Are the vectors sound?", note=when)
     rows = [*(vector_facts(check.vectors) if check.vectors else []), *(recall_facts(check.recall) if check.recall else [])] if check else []
     if rows:

@@ -81,8 +81,14 @@ def plan_facts(plan: ReembedPlan) -> list[tuple[str, str, str]]:
             f"{plan.cached:,} have a vector of this model already.",
         ),
         ("Takes about", format_duration(plan.seconds), "From a measured rate on this machine; unknown for a service elsewhere."),
-        ("Money", "unknown", "A service may charge for each row; its price is not known here."),
+        _money(plan.embedder),
     ]
+
+
+def _money(embedder: str) -> tuple[str, str, str]:
+    if embedder.startswith(EmbedderKind.WORDLLAMA):
+        return "Money", "none", "The model runs on this machine."
+    return "Money", "unknown", "A service may charge for each row; its price is not known here."
 
 
 def _ask(request: ReembedRequest, plan: ReembedPlan) -> None:

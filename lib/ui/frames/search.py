@@ -113,7 +113,7 @@ def _show_hits(text: str, result: SearchResult) -> None:
     question = next((each for each in known_golden() if each.text.casefold() == text.casefold()), None)
     with st.container(key="hits", gap=None):
         for place, hit in enumerate(result.hits, start=1):
-            words, button = st.columns([6, 1], vertical_alignment="center", gap="small")
+            words, button = st.columns([3.4, 1], vertical_alignment="center", gap="small")  # the label fits at 800 pixels
             words.html(f'<ol class="sy-hits" start="{place}">{_hit(hit, why_found(text, hit))}</ol>')
             with button, st.container(horizontal=True, horizontal_alignment="right"):
                 _show_expect(text, hit, place, question)
