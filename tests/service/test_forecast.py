@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,6 +23,7 @@ from tests.service.road import Road, sheet
 from tests.service.works import Works
 
 STEP = 5.0
+RECORDED = Path(__file__).with_name("recorded_runs.csv")
 
 
 class Sample(NamedTuple):
@@ -85,6 +88,23 @@ def test_too_little_evidence_nobody_at_work_and_a_pause_say_nothing() -> None:
     again = find_evidence(paused)  # type: ignore[arg-type]
     assert again is not None
     assert again.rate == pytest.approx(evidence.rate), "standing still by somebody's wish is no evidence of slowness"
+
+
+@pytest.mark.feature("M11")
+def test_the_actual_end_of_twenty_recorded_imports_lies_in_the_range_that_those_before_them_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded with real workers by tests/bench/runs.py, while the machine had other things to do as well."""
+    monkeypatch.setattr("lib.service.forecast.RUNS_SLACK_SECONDS", 0.0)  # a second more or less would forgive the short ones anything
+    with RECORDED.open(newline="") as file:
+        recorded = [Run(int(row["rows"]), int(row["workers"]), float(row["seconds"])) for row in csv.DictReader(file)]
+    assert [forecast_from_runs(recorded[:count], run.rows, run.workers) for count, run in enumerate(recorded[:3])] == [None] * 3
+    held = []
+    for count, run in enumerate(recorded[3:], start=3):
+        shown = forecast_from_runs(recorded[:count], run.rows, run.workers)
+        assert shown is not None
+        assert shown.high < 3 * shown.likely, "a range that says nothing would always hold"
+        held.append(shown.low <= run.seconds <= shown.high)
+    assert len(held) == 20
+    assert sum(held) >= 16, f"{sum(held)} of 20 ranges held"
 
 
 @pytest.mark.feature("M11")

@@ -41,6 +41,7 @@ def show_queue() -> None:
 def queue_tiles(reading: QueueReading) -> list[Tile]:
     """The queue's numbers, in the order a row travels."""
     left = describe_time_left(reading)
+    left = f"time left: {left}" if reading.backlog and reading.eta_low_seconds is not None else left
     return [
         Tile(label="Pending", value=format_count(reading.pending), note="wait for a worker"),
         Tile(label="In work", value=format_count(reading.leased), note="held by a worker"),
@@ -54,7 +55,7 @@ def queue_tiles(reading: QueueReading) -> list[Tile]:
         Tile(label="Embedded", value=format_count(reading.embedded), note=f"of {format_count(reading.entries)} entries"),
         Tile(label="Lag", value=format_duration(reading.lag_seconds), note="age of the oldest pending row"),
         Tile(label="Arriving", value=format_rate(reading.arrival_per_second), note="mean of the last minute"),
-        Tile(label="Embedding", value=format_rate(reading.completion_per_second), note=f"time left: {left}"),
+        Tile(label="Embedding", value=format_rate(reading.completion_per_second), note=left),
     ]
 
 
