@@ -130,7 +130,7 @@ def list_shown(path: str, tab: str) -> Iterator[Shown]:
     with zipfile.ZipFile(path) as archive:
         try:
             part, shows = find_part(archive, tab), list_shows(archive)
-            tag = re.compile(rb'<c (?=[^>]*?\b(?:t="e"|s="(?:%s)"))[^>]*>' % "|".join(map(str, shows)).encode())
+            tag = re.compile(rb'<c (?=[^<>]*?\b(?:t="e"|s="(?:%s)"))[^<>]*>' % "|".join(map(str, shows)).encode())
             with archive.open(part) as file:
                 yield from scan_cells(file, tag, shows)
         except (KeyError, ET.ParseError):  # the reader found its way all the same, and says what there is

@@ -115,7 +115,7 @@ def _delete(kind: CredentialKind, _: object) -> str:
 def _describe(stored: CredentialsReading | None) -> str:
     if stored is None:
         return f"{icon('key_off')} <b>none stored</b>"
-    how = "uploaded" if stored.origin == "uploaded" else "a file registered by its path"
+    how = "uploaded" if stored.origin == "uploaded" else "a file registered by its path, tried again when it changes,"
     by = f"by {escape(stored.changed_by)}, {moment(stored.changed_at, now=now(), zone=zone())}"
     return f'{icon("key")} <b>stored</b> <span class="sy-note">{how} {by}</span>'
 

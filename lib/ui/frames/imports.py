@@ -58,7 +58,7 @@ def show_choice() -> None:
         st.html(
             f'<span class="sy-note">CSV, Excel workbook (.xlsx) or Parquet with a header row, at most {limit_mib:,} MiB, '
             f"{MAX_COLUMNS} columns, {MAX_CELL_CHARACTERS:,} characters per cell. A workbook may unpack to {MAX_UNPACKED_GIB} GiB; "
-            "for more than about 500,000 rows choose CSV. Its cells are read as they are shown, errors such as #N/A included. "
+            "for more than about 500,000 rows choose CSV. A workbook’s cells are read as they are shown, errors such as #N/A included. "
             "Of number formats, zeros in front, decimals, thousands and percent count; all else is read by its plain value, "
             "a date as 2026-03-01. How it was read is shown and can be corrected. "
             "Nothing is written before you have seen the plan.</span>"
