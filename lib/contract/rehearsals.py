@@ -111,7 +111,9 @@ class Rehearsal(Reading):
     before: RehearsedSide
     after: RehearsedSide
     queries: int = Field(0, description="rows whose nearest were looked up on both sides")
-    overlap_ratio: float | None = Field(None, description="of their 10 nearest before, how many are still among the 10 nearest")
+    overlap_ratio: float | None = Field(
+        None, description="of their 10 nearest before, how many are still among them, in the table's proportions"
+    )
     overlap_low_ratio: float | None = Field(None, description="95 % interval")
     overlap_high_ratio: float | None = None
     questions: list[GoldenDifference] = Field([], description="golden questions whose answer changes, those that get worse first")

@@ -125,7 +125,7 @@ def test_an_import_that_gives_many_rows_the_same_text_is_flagged(filled: Road) -
     same = csv_of(*((f"k{number}", "billing", "ann") for number in range(30, ROWS)))
     report = rehearse(filled, try_import(filled, same))
     assert report["verdict"] == "worse"
-    assert "50% of the rows get the same vector as another row, now 0%: a search cannot tell them apart." in report["flags"]
+    assert "30 of the 60 rows tried get the same vector as another row, now 0: a search cannot tell them apart." in report["flags"]
 
 
 @pytest.mark.feature("M15")
@@ -178,6 +178,8 @@ def test_a_sample_is_bounded_always_the_same_and_holds_the_rows_of_golden_questi
     assert one.rows == again.rows
     assert (one.counts.rows, one.counts.changed, one.counts.unchanged, one.counts.touched) == (100, 80, 20, 180)
     assert asked in {row.entry_id for row in one.rows}
+    touched = sum(one.rows[place].position is not None for place in one.fair.tolist())
+    assert (len(one.fair), touched) == (40, 20), "half of the table is touched, and so is half of what is looked at"
     assert (everything.counts.rows, asked in {row.entry_id for row in everything.rows}) == (100, True)
 
 

@@ -27,6 +27,7 @@ from lib.contract.states import AnswerChange, Verdict
 from lib.service import golden
 from lib.service.embedders import Embedder, EmbedderUnusable, open_embedder
 from lib.service.index.durable import write_synced
+from lib.service.index.manifest import Ids
 from lib.service.index.shadow import Shadow, write_shadow
 from lib.service.operations.reembedding import wanted_settings
 from lib.service.operations.rehearsal import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
@@ -85,7 +86,7 @@ def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
     write_synced(folder / ROWS_FILE, json.dumps({"before": _rows(before), "after": _rows(after)}).encode())
     context.tell("comparing before and after")
     shadows = Shadow(folder / BEFORE_FILE), Shadow(folder / AFTER_FILE)
-    overlaps = _overlaps(before, after, *shadows)
+    overlaps = _overlaps(before, after, room.sample.fair)
     low, mean, high = interval(overlaps)
     changed, worse = _ask_questions(room.questions, before, after, *shadows)
     flags = _flags(sides["before"], sides["after"], worse)
@@ -151,19 +152,25 @@ def _build(side: Side, path: Path, *, whole: int) -> RehearsedSide:
     )
 
 
-def _overlaps(before: Side, after: Side, shadow_before: Shadow, shadow_after: Shadow) -> list[float]:
-    """For rows that are there on both sides: of the nearest before, how many are among the nearest after."""
-    both = np.intersect1d(before.ids, after.ids)
-    picked = np.sort(np.random.default_rng(9).choice(both, min(QUERIES, len(both)), replace=False)).tolist()
-    ratios = []
-    for ident in picked:
-        one, other = (
-            {found for found, _ in shadow.search(side.vectors[np.searchsorted(side.ids, ident)], NEAREST + 1) if found != ident}
-            for side, shadow in ((before, shadow_before), (after, shadow_after))
-        )
-        if one:
-            ratios.append(len(one & other) / len(one))
-    return ratios
+def _overlaps(before: Side, after: Side, fair: Ids) -> list[float]:
+    """For rows that are there on both sides: of the nearest before, how many are among the nearest after.
+
+    Looked at are only the ``fair`` rows: the sample has more of those that change than the table, and they would push the others out.
+    """
+    both = np.intersect1d(np.intersect1d(before.ids, after.ids), fair)
+    picked = np.sort(np.random.default_rng(9).choice(both, min(QUERIES, len(both)), replace=False))
+    pairs = zip(_nearest(before, fair, picked), _nearest(after, fair, picked), strict=True)
+    return [len(one & other) / len(one) for one, other in pairs if one]
+
+
+def _nearest(side: Side, fair: Ids, picked: Ids) -> list[set[int]]:
+    """The nearest of each picked row, but for itself, by comparing with every one."""
+    among = np.isin(side.ids, fair)
+    ids, vectors = side.ids[among], side.vectors[among]
+    scores = side.vectors[np.searchsorted(side.ids, picked)] @ vectors.T
+    scores[ids[None, :] == picked[:, None]] = -np.inf
+    near = np.argsort(-scores, axis=1, kind="stable")[:, : min(NEAREST, max(0, len(ids) - 1))]
+    return [set(row) for row in ids[near].tolist()]
 
 
 def _ask_questions(
@@ -193,7 +200,8 @@ def _flags(before: RehearsedSide, after: RehearsedSide, worse: int) -> list[str]
         flags.append(f"{refused:,} more row{'s get' if refused > 1 else ' gets'} no vector, because the model refuses the text.")
     was, would_be = (side.shared / max(1, side.vectors) for side in (before, after))
     if would_be - was > 1 - RECALL_LIMIT:
-        flags.append(f"{would_be:.0%} of the rows get the same vector as another row, now {was:.0%}: a search cannot tell them apart.")
+        shared = f"{after.shared:,} of the {after.vectors:,} rows tried get the same vector as another row, now {before.shared:,}"
+        flags.append(f"{shared}: a search cannot tell them apart.")
     return flags
 
 

@@ -49,6 +49,7 @@ class Sample:
     rows: list[SampledRow]
     plan_id: str | None
     counts: SampleCounts
+    fair: Ids  #: those of the rows in which touched and untouched ones stand as in the whole table
     rows_after: int  #: of the whole table, once the change is made
 
 
@@ -75,7 +76,17 @@ def draw_sample(connection: Connection, change: ImportRequest | None, limit: int
         touched=len(touched.positions) if change else len(everything),
         table_rows=len(everything),
     )
-    return Sample(rows, change.plan_id if change else None, counts, rows_after=len(everything) + new - removed)
+    alone = np.arange(len(rows)) < len(left_alone)
+    fair = _in_proportion(chance, alone, len(others), len(touched.positions))
+    return Sample(rows, change.plan_id if change else None, counts, fair, rows_after=len(everything) + new - removed)
+
+
+def _in_proportion(chance: np.random.Generator, alone: NDArray[np.bool_], others: int, touched: int) -> Ids:
+    """Places in the sample, thinned so that untouched rows (``alone``) and touched ones are as many to each other as all of them are."""
+    groups = [(np.flatnonzero(alone), others), (np.flatnonzero(~alone), touched)]
+    share = min((len(group) / whole for group, whole in groups if len(group)), default=0.0)
+    kept = [chance.choice(group, max(1, round(share * whole)), replace=False) for group, whole in groups if len(group)]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *kept]))
 
 
 def _touched_by(connection: Connection, change: ImportRequest | None) -> rehearsals.Touched:

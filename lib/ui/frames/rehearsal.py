@@ -138,7 +138,8 @@ def show_questions(report: Inspection | Rehearsal) -> None:
     rows = [_question_row(each) for each in report.questions]
     asked = plural(report.questions_asked, "golden question")
     lead = f"<p>{icon('quiz')} {len(report.questions)} of {asked} would be answered differently:</p>"
-    columns = [Column(title="Question", wide=True), *(Column(title=name) for name in ("What changes", "First hits now", "First hits then"))]
+    names = ("Question", "What changes", "First hits now", "First hits then")
+    columns = [Column(title=name, wide=name != "What changes") for name in names]
     st.html(lead + table(columns, rows, caption="Golden questions whose answer would change"))
 
 

@@ -39,7 +39,7 @@ def show_open_rehearsal() -> None:
     if ident is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        show_heading("Rehearsal", Topic.JOBS, note="production is as it was")
+        show_heading("Rehearsal", Topic.JOBS, note="tried beside production")
         st.button("Close", icon=":material/close:", key="close_rehearsal", on_click=go_to)
     _show_rehearsal(ident)
     _show_search(ident)
@@ -122,7 +122,7 @@ def report_tiles(report: Rehearsal) -> list[Tile]:
             label="Same neighbours",
             value=_percent(report.overlap_ratio),
             note=span if report.queries else "no row is there before and after",
-            help="Of the 10 rows nearest to a row now, how many are still among its 10 nearest",
+            help="Of the 10 rows nearest to a row now, how many are still among them (in the table’s proportions)",
         ),
         Tile(label="Left to embed", value=format_count(report.to_embed), note=left if report.to_embed else "for the whole"),
     ]

@@ -116,8 +116,8 @@ def show_rehearsals() -> None:
             for head in page.items:
                 _show_head(head)
             st.html(
-                f'<span class="sy-note">Each is kept for {KEPT_DAYS} days, and no more than the newest {KEPT_REHEARSALS}; '
-                "what came of the others stays in the list of jobs.</span>"
+                f'<span class="sy-note">Each is kept for {KEPT_DAYS} days, and no more than the newest {KEPT_REHEARSALS}: '
+                "older ones go within minutes; what came of them stays in the list of jobs.</span>"
             )
 
 
@@ -141,11 +141,13 @@ def _list_rehearsals(newest: str, acted: int) -> RehearsalPage:  # noqa: ARG001 
 
 def _show_head(head: RehearsalHead) -> None:
     ident = head.rehearsal_id
-    with st.container(border=True, key=f"rehearsal_{ident}"):
-        st.html(rehearsal_line(head))
+    with st.container(
+        border=True, key=f"rehearsal_{ident}", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
+        st.html(rehearsal_line(head), width="content")
         if head.state is JobState.SUCCEEDED and not head.expires_at:
             return
-        with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"rehearsal_buttons_{ident}"):
+        with st.container(horizontal=True, gap="small", width="content", key=f"rehearsal_buttons_{ident}"):
             if st.button("Open", key=f"open_rehearsal_{ident}", icon=":material/open_in_full:", help=f"Open the rehearsal of {head.name}"):
                 go_to(**{Params.REHEARSAL: ident})
                 st.rerun()
