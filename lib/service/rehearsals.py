@@ -41,7 +41,8 @@ from lib.service.index.shadow import Shadow
 from lib.service.index.stored import DamagedIndex
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start, get_job
-from lib.service.operations.rehearsals import AFTER_FILE, BEFORE_FILE, REPORT_FILE, ROWS_FILE
+from lib.service.operations.rehearsals import AFTER_FILE, BEFORE_FILE, ROWS_FILE
+from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.reembedding import open_wanted
 from lib.service.security import Identity
 from lib.service.storage import jobs as job_rows

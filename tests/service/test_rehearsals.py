@@ -88,7 +88,7 @@ def test_not_one_byte_of_production_changes_while_it_is_rehearsed(
 
 
 @pytest.mark.feature("M15")
-def test_an_import_is_compared_before_and_after_and_promoting_it_embeds_nothing_twice(filled: Road) -> None:
+def test_an_import_is_compared_before_and_after_and_promoting_it_embeds_nothing_twice(filled: Road, config: Config) -> None:
     report = rehearse(filled, try_import(filled, better()))
     assert (report["verdict"], report["flags"], report["questions"], report["questions_asked"]) == ("good", [], [], 1)
     counts = {"rows": ROWS + 2, "new": 2, "changed": 1, "removed": 0, "unchanged": ROWS - 1, "touched": 3, "table_rows": ROWS}
@@ -104,6 +104,7 @@ def test_an_import_is_compared_before_and_after_and_promoting_it_embeds_nothing_
     job = filled.apply(report["change"]["plan_id"])
     assert (job["state"], job["result"]["to_embed"], job["result"]["from_cache"]) == ("succeeded", 0, 3)
     assert len(filled.works.embedder.embedded) == embedded, "the rehearsal's vectors were taken"
+    assert not list(config.rehearsals_dir.glob("*/*/vectors-*")), "and moved: the next import need not look at them again"
     assert filled.run("refresh")["result"]["generation"] == generation + 1, "and the swap is the ordinary one"
     after = filled.get(f"/api/rehearsals/{report['rehearsal_id']}")
     assert (after["promoted_by_job"], after["gate"]["reason_code"]) == (job["job_id"], "already_so")
@@ -208,7 +209,7 @@ def test_a_plan_that_has_moved_is_neither_rehearsed_nor_promoted(filled: Road) -
 def test_the_list_survives_and_says_what_is_kept_and_what_expired(filled: Road, config: Config, database: Database) -> None:
     reports = [rehearse(filled, try_import(filled, sheet(ROWS + number))) for number in range(rehearsals.KEPT_REHEARSALS + 1)]
     for age, report in enumerate(reversed(reports)):
-        path = config.rehearsals_dir / report["rehearsal_id"] / operation.REPORT_FILE
+        path = config.rehearsals_dir / report["rehearsal_id"] / rehearsals.REPORT_FILE
         at = path.stat().st_mtime - age * 60
         os.utime(path, (at, at))
     left_over = config.rehearsals_dir / ("0" * 32)
@@ -220,7 +221,7 @@ def test_the_list_survives_and_says_what_is_kept_and_what_expired(filled: Road, 
     assert (items[0]["kind"], items[0]["name"], items[0]["verdict"], items[0]["rows"]) == ("import", "sheet.csv", "good", ROWS + 1)
     assert not left_over.exists()
     assert filled.api.get(f"/api/rehearsals/{reports[0]['rehearsal_id']}").status_code == 410
-    old = config.rehearsals_dir / items[0]["rehearsal_id"] / operation.REPORT_FILE
+    old = config.rehearsals_dir / items[0]["rehearsal_id"] / rehearsals.REPORT_FILE
     at = old.stat().st_mtime - rehearsals.KEEP.total_seconds()
     os.utime(old, (at, at))
     rehearsals.sweep_rehearsals(database, config)

@@ -31,6 +31,7 @@ from lib.service.index.manifest import Ids
 from lib.service.index.shadow import Shadow, write_shadow
 from lib.service.operations.reembedding import wanted_settings
 from lib.service.operations.rehearsal import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
+from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.sampling import Maker, Sample, Side, draw_sample, embed, make_side
 from lib.service.storage import golden as golden_rows
@@ -38,7 +39,7 @@ from lib.service.storage import plans
 from lib.service.storage import reembedding as models
 from lib.service.storage.settings import get_values
 
-REPORT_FILE, ROWS_FILE = "report.json", "rows.json"
+ROWS_FILE = "rows.json"
 BEFORE_FILE, AFTER_FILE = "before.faiss", "after.faiss"
 
 
