@@ -27,7 +27,7 @@ def show_field_ticks(plan: Plan) -> None:
         return
     out = [(position, column) for position, column in cells if column in rows[position].left_out]
     chosen = st.multiselect(
-        "Leave out single columns (they stay as they are, the rest of their row is taken over)",
+        "Single columns that stay as they are (the rest of their row is taken over)",
         cells,
         default=out,
         format_func=lambda cell: f"{name_row(rows[cell[0]])} · {cell[1]}",
