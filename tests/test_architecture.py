@@ -52,6 +52,7 @@ SERVICE_ORDER = [
     "inspections",
     "rehearsals",
     "drift",
+    "maps",
     "reembedding",
     "plan_rows",
     "plan_fields",

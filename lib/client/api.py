@@ -15,6 +15,7 @@ from lib.client.errors import Unexpected
 from lib.client.index import IndexClient
 from lib.client.inspections import InspectionsClient
 from lib.client.looking import LookingClient
+from lib.client.maps import MapsClient
 from lib.client.operations import LIMIT, OperationsClient
 from lib.client.paths import path_of
 from lib.client.plans import PlansClient
@@ -67,6 +68,7 @@ class Client(
     SnapshotsClient,
     InspectionsClient,
     RehearsalsClient,
+    MapsClient,
     SettingsClient,
     SheetsClient,
     LookingClient,

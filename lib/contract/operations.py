@@ -57,6 +57,7 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.REQUEUE: 60 * 60,
     Operation.REEMBED: 2 * 60 * 60,
     Operation.REHEARSE: 30 * 60,
+    Operation.MAP: 30 * 60,
 }
 
 

@@ -21,6 +21,7 @@ class Operation(StrEnum):
     CHECK = "check"  #: compare table and index, and look at the vectors; changes nothing
     REEMBED = "reembed"  #: give every row a vector of another model, then switch to it in one moment
     REPAIR = "repair"  #: make table and index agree again, where a check found that they do not
+    MAP = "map"  #: place the vectors of the served generation on a plane; changes nothing
     REHEARSE = "rehearse"  #: try an import or another model on sample rows beside production; changes nothing
     REQUEUE = "requeue"  #: retry, discard or put first many items of the queue
 

@@ -59,6 +59,11 @@ class Config(BaseSettings):
         return self.data_dir / "rehearsals"
 
     @property
+    def maps_dir(self) -> Path:
+        """Maps of the index, named by the job that laid them out."""
+        return self.data_dir / "maps"
+
+    @property
     def logs_dir(self) -> Path:
         """One JSON-lines file per process."""
         return self.data_dir / "logs"
@@ -70,6 +75,6 @@ class Config(BaseSettings):
 
     def create_folders(self) -> None:
         """Make the data folder and its parts, readable by this user only."""
-        index = (self.index_dir, self.snapshots_dir, self.quarantine_dir, self.rehearsals_dir)
+        index = (self.index_dir, self.snapshots_dir, self.quarantine_dir, self.rehearsals_dir, self.maps_dir)
         for folder in (self.data_dir, self.uploads_dir, self.exports_dir, *index, self.logs_dir, self.credentials_dir):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -66,6 +66,7 @@ CONFLICTS: dict[Operation | Action, frozenset[Operation]] = {
     # Imports and refreshes go on with the present model until it switches.
     Operation.REEMBED: frozenset({Operation.REEMBED, Operation.REBUILD, Operation.RESTORE, Operation.REPAIR}),
     Operation.REHEARSE: frozenset({Operation.REHEARSE}),  # reads only, and stands in nobody's way; two would fight for the cores
+    Operation.MAP: frozenset({Operation.MAP}),  # reads only
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
     Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE, Operation.REEMBED}),
     Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
@@ -99,6 +100,7 @@ _NOUN = {
     Operation.REQUEUE: "A change of many rows of the queue",
     Operation.REEMBED: "A change of the model",
     Operation.REHEARSE: "A rehearsal",
+    Operation.MAP: "The layout of a map",
 }
 
 
@@ -166,6 +168,10 @@ _NEEDS_ENTRIES = {
     Operation.EXPORT: _NOTHING_TO_EXPORT,
     Operation.REEMBED: ("The table is empty: nothing has to be embedded again. Choose the model in Settings.", "/Settings"),
 }
+_NEEDS_INDEX = {
+    Operation.SNAPSHOT: "There is no index yet: nothing could be saved.",
+    Operation.MAP: "There is no index yet: there is nothing to map.",
+}
 
 
 def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
@@ -178,8 +184,8 @@ def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link="/Queue")
     if operation is Operation.CHECK and not get_counters(connection)["entries"] and not _has_any(connection, "removals"):
         return refuse(Reason.NOTHING_TO_DO, "There is no entry and no index yet: nothing could disagree.", link="/Import")
-    if operation is Operation.SNAPSHOT and not _has_any(connection, "embeddings"):
-        return refuse(Reason.NO_INDEX, "There is no index yet: nothing could be saved.", link="/Index")
+    if operation in _NEEDS_INDEX and not _has_any(connection, "embeddings"):
+        return refuse(Reason.NO_INDEX, _NEEDS_INDEX[operation], link="/Index")
     return OPEN
 
 

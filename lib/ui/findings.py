@@ -71,6 +71,7 @@ _ON_INDEX = (
     Operation.REPAIR,
     Operation.REEMBED,
     Operation.REHEARSE,
+    Operation.MAP,
 )
 
 

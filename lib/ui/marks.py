@@ -110,6 +110,7 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.REQUEUE: "Change of the queue",
     Operation.REEMBED: "Change of the model",
     Operation.REHEARSE: "Rehearsal",
+    Operation.MAP: "Map of the index",
 }
 
 #: What a worker may say it does while it follows each wish; anything else is shown as a difference.

@@ -81,6 +81,8 @@ def _summarize_success(job: Job) -> str:  # noqa: PLR0911 - one for each operati
             return _summarize_file(job)
         case Operation.REQUEUE:
             return _summarize_requeue(job)
+        case Operation.MAP:
+            return f"{format_count(count_of(job, 'points'))} points, {format_count(count_of(job, 'kept'))} where they stood"
         case Operation.EXPORT | Operation.COMPARE:
             return _summarize_export(job)
         case Operation.REFRESH | Operation.REBUILD | Operation.REEMBED:

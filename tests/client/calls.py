@@ -36,6 +36,7 @@ from lib.contract.inspections import (
     SnapshotSource,
 )
 from lib.contract.jobs import Job, JobLog, JobPage
+from lib.contract.maps import MapReading, MapRequest
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
 from lib.contract.plans import RowFilter, TickRequest
@@ -224,6 +225,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     ),
     **LOOKING_CALLS,
     **REHEARSAL_CALLS,
+    "get_map": (lambda c: c.get_map(), "GET", "/api/index/map", {}, MapReading(taken_at=NOW)),
     **SETTINGS_CALLS,
     **WORKER_CALLS,
     "list_audit": (
@@ -252,6 +254,7 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_snapshot": (lambda c: c.start_snapshot(SnapshotRequest(name="mine")), "snapshot"),
     "start_inspection": (lambda c: c.start_inspection(InspectRequest(source=SnapshotSource(snapshot_id="s"))), "inspect"),
     "start_rehearsal": (lambda c: c.start_rehearsal(REHEARSE), "rehearse"),
+    "start_map": (lambda c: c.start_map(MapRequest()), "map"),
     "start_restore": (lambda c: c.start_restore(RestoreRequest(inspection_id="a" * 32, typed_name="mine")), "restore"),
     "start_requeue": (lambda c: c.start_requeue(RequeueRequest()), "requeue"),
     "start_undo": (lambda c: c.start_undo("j/1"), "import/j%2F1/undo"),

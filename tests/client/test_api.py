@@ -109,6 +109,11 @@ def test_a_secret_is_forgotten_by_its_kind(client: Client, script: Script) -> No
     assert len(script.seen) == 1
 
 
+def test_the_points_of_the_map_come_as_they_are(client: Client, script: Script) -> None:
+    script.on("GET", "/api/index/map/points", 200, {"any": "bytes"})
+    assert json.loads(client.get_map_points()) == {"any": "bytes"}
+
+
 def test_a_rehearsal_is_thrown_away_by_its_id(client: Client, script: Script) -> None:
     script.on("DELETE", "/api/rehearsals/r%2F1", 204)
     client.delete_rehearsal("r/1")
@@ -171,7 +176,7 @@ def test_every_public_method_is_tried_here() -> None:
     tried = {*CALLS, *STARTS, "start_when_free", "preview_import", "delete_snapshot", "download_audit", "download_export", "export_link"}
     tried |= {"preview_export", "delete_credentials"}
     tried |= {"delete_golden_question", "delete_note", "start_check", "download_bad_rows", "bad_rows_link"}
-    tried |= {"delete_rehearsal", "download_snapshot", "snapshot_link"}
+    tried |= {"delete_rehearsal", "download_snapshot", "snapshot_link", "get_map_points"}
     tried |= {"get_upload_offset", "put_upload_slice", "upload_file"}
     tried |= {"get_telemetry_snapshot", "get_openapi", "get_health", "get_readiness", "get_metrics"}
     assert {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")} == tried

@@ -70,6 +70,7 @@ def tick(road: Road) -> httpx2.Response:
     return road.api.put(f"/api/plans/{ids_of(road)['plan']}/ticks", json={"ticked": False, "matching": {"change": "removed"}})
 
 
+A_SHEET = {"kind": "google_sheet", "spreadsheet": "book-0123456789", "tab": "A"}
 #: operation id → (a call that is accepted, the action it leaves); in this order.
 ACTIONS: dict[str, tuple[Call, str]] = {
     "create_upload": (post("/api/uploads", name="a.csv", size_bytes=3), "create_upload"),
@@ -77,10 +78,7 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "tick_rows": (tick, "tick_rows"),
     "start_import": (post("/api/operations/import", plan_id="{plan}"), "start_import"),
     "cancel_job": (post("/api/jobs/{queued}/cancel"), "cancel_job"),
-    "preview_export": (
-        post("/api/operations/export/preview", target={"kind": "google_sheet", "spreadsheet": "book-0123456789", "tab": "A"}),
-        "start_compare",
-    ),
+    "preview_export": (post("/api/operations/export/preview", target=A_SHEET), "start_compare"),
     "start_export": (post("/api/operations/export"), "start_export"),
     "start_refresh": (post("/api/operations/refresh"), "start_refresh"),
     "start_rebuild": (post("/api/operations/rebuild"), "start_rebuild"),
@@ -117,6 +115,7 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "put_golden_question": (lambda road: road.api.put(golden(road), json={"text": "Why?", "expected_keys": ["k1"]}), "put_golden_question"),
     "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
     "start_check": (post("/api/index/check"), "start_check"),
+    "start_map": (post("/api/operations/map"), "start_map"),
     "start_repair": (post("/api/operations/repair", check_id="{check}"), "start_repair"),
     "start_reembedding": (post("/api/operations/reembed", embedder="wordllama"), "start_reembed"),
     "start_rehearsal": (lambda road: road.start("rehearse", change={"kind": "reembed", "embedder": "wordllama"}), "start_rehearse"),

@@ -12,6 +12,7 @@ from lib.service.operations import (
     imports,
     index,
     inspections,
+    maps,
     reembedding,
     rehearsals,
     requeue,
@@ -38,4 +39,5 @@ PERFORMERS: dict[Operation, Callable[[JobContext], dict[str, Any]]] = {
     Operation.REQUEUE: requeue.requeue_items,
     Operation.REEMBED: reembedding.reembed,
     Operation.REHEARSE: rehearsals.rehearse_change,
+    Operation.MAP: maps.lay_out_map,
 }

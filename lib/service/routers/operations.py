@@ -13,6 +13,7 @@ from lib.contract.exports import ExportRequest
 from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
 from lib.contract.inspections import InspectRequest, RestoreRequest
+from lib.contract.maps import MapRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
 from lib.contract.queue import RequeueRequest
 from lib.contract.reembedding import ReembedPlan, ReembedRequest
@@ -226,6 +227,14 @@ def start_rehearsal(
     """Try an import or another model on sample rows beside production. Changes nothing. Another model needs the role admin."""
     start = how.start(Operation.REHEARSE, body.model_dump(mode="json", exclude_none=True), who, request_id)
     return _point(response, services.rehearsals.start_rehearsal(body, start, who))
+
+
+@router.post("/map", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)
+def start_map(
+    body: MapRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Lay the served generation out on a plane. Changes nothing else."""
+    return _start(services, response, how.start(Operation.MAP, body.model_dump(), who, request_id))
 
 
 @router.post("/repair", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)

@@ -1,0 +1,32 @@
+"""The map of the index: what was laid out, its points, and laying it out again."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from lib.client.errors import Unexpected
+from lib.client.transport import Call, Transport
+from lib.contract.maps import MapReading, MapRequest
+from lib.contract.operations import Started
+
+
+class MapsClient:
+    """The part of the client that asks for the map."""
+
+    transport: Transport
+
+    def get_map(self) -> MapReading:
+        """The newest map, and what is served by now."""
+        return self.transport.get(MapReading, "/api/index/map")
+
+    def get_map_points(self) -> bytes:
+        """Every point of the newest map, as an Arrow stream; NotFound when nothing was laid out yet."""
+        content: bytes = self.transport.send(Call("GET", "/api/index/map/points")).content
+        return content
+
+    def start_map(self, request: MapRequest, idempotency_key: str | None = None) -> str:
+        """Lay the served generation out; the job's id."""
+        started = self.transport.post(Started, "/api/operations/map", request, idempotency_key or uuid4().hex)
+        if started.job_id is None:
+            raise Unexpected("a started map without its job")
+        return started.job_id

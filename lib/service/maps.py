@@ -1,0 +1,28 @@
+"""The map as people ask for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lib.contract.errors import ErrorCode
+from lib.contract.maps import IndexMap, MapReading
+from lib.contract.model import utc_now
+from lib.service.config import Config
+from lib.service.errors import ServiceError
+from lib.service.index.generations import Generations
+from lib.service.index.maps import Maps
+
+
+def get_map(config: Config) -> MapReading:
+    """The newest map, and what is served by now."""
+    served = Generations(config.index_dir).current()
+    return MapReading(latest=Maps(config.maps_dir).newest(), generation=served.generation if served else None, taken_at=utc_now())
+
+
+def find_points(config: Config) -> tuple[IndexMap, Path]:
+    """The newest map and the file of its points; 404 when nothing was laid out yet."""
+    maps = Maps(config.maps_dir)
+    newest = maps.newest()
+    if newest is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, "There is no map yet.", action="Lay it out on the Index page.")
+    return newest, maps.points_of(newest)
