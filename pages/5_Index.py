@@ -10,6 +10,7 @@ from lib.ui.frames.index import show_index
 from lib.ui.frames.inspect import show_inspect
 from lib.ui.frames.job_detail import show_open_job
 from lib.ui.frames.jobs import show_job_history
+from lib.ui.frames.map import show_map
 from lib.ui.frames.reembedding import show_reembedding
 from lib.ui.frames.rehearsal import show_open_inspection
 from lib.ui.frames.rehearsal_report import show_open_rehearsal
@@ -22,7 +23,9 @@ open_page("Index")
 show_open_job()
 show_open_inspection()
 show_open_rehearsal()
-match open_tab("Overview", "Look into a file", "Health", "Golden questions", "Rehearsals"):
+match open_tab("Overview", "Map", "Look into a file", "Health", "Golden questions", "Rehearsals"):
+    case "Map":
+        show_map()
     case "Health":
         show_health()
     case "Golden questions":

@@ -81,6 +81,10 @@ class Params:
     REHEARSAL: Final = "rehearsal"  #: the report of a rehearsal to look at
     OBJECT: Final = "object"  #: the audit list's filter
     AS_OF: Final = "as_of"  #: a moment to show beside the present
+    COLOUR: Final = "colour"  #: what the map is coloured by
+    BOX: Final = "box"  #: the part of the map whose rows are listed
+    REGION: Final = "region"  #: the map's region whose rows are listed
+    KIND: Final = "kind"  #: which rows of the map are listed
     TAB: Final = "tab"  #: the open tab
 
 

@@ -20,6 +20,7 @@ from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, PlanCounts, SheetColumns, UndoReport, Upload
 from lib.contract.inspections import Inspection
 from lib.contract.jobs import Job
+from lib.contract.maps import IndexMap
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
 from lib.contract.plans import RowFilter, TickRequest
@@ -52,6 +53,7 @@ from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_heal
 from tests.pages.fake_inspections import FakeInspections, inspected_job, inspection
 from tests.pages.fake_items import FakeItems
 from tests.pages.fake_looking import FakeLooking
+from tests.pages.fake_maps import FakeMaps
 from tests.pages.fake_operations import FakeOperations
 from tests.pages.fake_rehearsals import FakeRehearsals, rehearsal, rehearsed_job
 from tests.pages.scenes import busy_readings, empty_readings, failed_readings, idle_readings
@@ -78,7 +80,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeRehearsals, FakeAccess):
+class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeRehearsals, FakeMaps, FakeAccess):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -100,6 +102,7 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
     previous: int | None = None
     rehearsal: Rehearsal = field(default_factory=rehearsal)
     rehearsals: list[RehearsalHead] = field(default_factory=list)
+    map: IndexMap | None = None
 
     def _note(self, name: str, *arguments: Any) -> None:
         if self.down:

@@ -33,9 +33,10 @@ _KEPT_RATIO = 0.5
 
 @dataclass(frozen=True)
 class Frame:
-    """What a coarse map is drawn by: k centroids (k, d), their places (k, 2), their two main axes (k, d, 2) and reach (k,)."""
+    """What a coarse map is drawn by: of k cells the centroids and middles (k, d), places (k, 2), two main axes (k, d, 2), reach (k,)."""
 
     centroids: Floats
+    middles: Floats
     places: Floats
     axes: Floats
     reach: Floats
@@ -46,7 +47,7 @@ class Frame:
         places = np.empty((len(vectors), 2), np.float32)
         for cell in np.unique(cells):
             mine = cells == cell
-            offsets = (vectors[mine] - self.centroids[cell]) @ self.axes[cell]
+            offsets = (vectors[mine] - self.middles[cell]) @ self.axes[cell]
             places[mine] = self.places[cell] + self.reach[cell] * np.tanh(offsets)
         return cells, places
 
@@ -73,7 +74,7 @@ class Layout:
     def load(cls, data: bytes) -> Layout:
         """What ``dump`` has written; ValueError or KeyError when it is something else."""
         with np.load(io.BytesIO(data), allow_pickle=False) as parts:
-            frame = Frame(**{name: parts[f"frame_{name}"] for name in ("centroids", "places", "axes", "reach")})
+            frame = Frame(**{name: parts[f"frame_{name}"] for name in ("centroids", "middles", "places", "axes", "reach")})
             return cls(parts["ids"], parts["places"], parts["cells"], parts["marks"], frame)
 
 
@@ -162,16 +163,19 @@ def _match(ids: Ints, marks: NDArray[np.uint64], before: Layout | None) -> tuple
 
 def _make_frame(vectors: Floats) -> Frame:
     count, width = vectors.shape
-    cells = int(np.clip(round(np.sqrt(count) / 4), 1, 40))
+    cells = int(np.clip(round(np.sqrt(count) / 2), 1, 40))
     faiss.omp_set_num_threads(1)
     kmeans = faiss.Kmeans(width, cells, niter=12, seed=_SEED, spherical=True, min_points_per_centroid=1, max_points_per_centroid=1_000)
     kmeans.train(vectors)
     centroids = np.ascontiguousarray(kmeans.centroids)
     nearest = np.argmax(vectors @ centroids.T, axis=1)
     sizes = np.bincount(nearest, minlength=cells)
-    axes = np.stack([_main_axes(vectors[nearest == cell] - centroids[cell]) for cell in range(cells)])
+    crowds = [vectors[nearest == cell] for cell in range(cells)]
+    # Not the centroid: it is of length 1, and lies outside its crowd.
+    middles = np.stack([crowd.mean(axis=0) if len(crowd) else centroid for crowd, centroid in zip(crowds, centroids, strict=True)])
+    axes = np.stack([_main_axes(crowd - middle) for crowd, middle in zip(crowds, middles, strict=True)])
     reach = np.sqrt(np.maximum(sizes, 1) / count).astype(np.float32)
-    return Frame(centroids, _spread(centroids, reach), axes, reach)
+    return Frame(centroids, middles, _spread(middles, reach), axes, reach)
 
 
 def _main_axes(offsets: Floats) -> Floats:
@@ -188,9 +192,10 @@ def _main_axes(offsets: Floats) -> Floats:
     return axes
 
 
-def _spread(centroids: Floats, reach: Floats) -> Floats:
-    """(k, 2): by the two main axes of the centroids, then moved apart until their patches no longer overlap."""
-    places: Floats = (centroids - centroids.mean(axis=0)) @ _main_axes(centroids - centroids.mean(axis=0))
+def _spread(middles: Floats, reach: Floats) -> Floats:
+    """(k, 2): by the two main axes of the middles, then drawn together as far as their patches do not overlap."""
+    apart = middles - middles.mean(axis=0)
+    places: Floats = apart @ _main_axes(apart)
     places = (places + np.random.default_rng(_SEED).normal(scale=1e-3, size=places.shape)).astype(np.float32)
     for _ in range(300):
         apart = places[:, None] - places[None]
@@ -198,7 +203,7 @@ def _spread(centroids: Floats, reach: Floats) -> Floats:
         lacking = np.maximum(0, 1.7 * (reach[:, None] + reach[None]) - distance)
         np.fill_diagonal(lacking, 0)
         pushed = (apart / distance[..., None] * lacking[..., None]).sum(axis=1)
-        places = (0.998 * places + 0.25 * pushed).astype(np.float32)
+        places = (0.985 * places + 0.25 * pushed).astype(np.float32)
     return places
 
 

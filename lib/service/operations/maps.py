@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from collections import Counter
@@ -162,10 +163,11 @@ def _regions(layout: Layout, rows: _Rows) -> list[MapRegion]:
 
 
 def _telling(mine: Sequence[frozenset[str]], overall: Counter[str], total: int) -> list[str]:
-    """The words that are most frequent here and rarest elsewhere."""
+    """The words that are most frequent here and rarest elsewhere; not those of a single row, if there are more."""
     here = Counter(word for each in mine for word in each)
-    weights = {
-        word: count / len(mine) * np.log(total / overall[word] + 1e-9) for word, count in here.items() if count > 1 or len(mine) == 1
-    }
-    best = sorted(weights, key=lambda word: (-weights[word], word))
-    return [word for word in best if weights[word] > 0 or len(best) <= _REGION_WORDS][:_REGION_WORDS]
+    weights = {}
+    for word, count in here.items():
+        share, elsewhere = count / len(mine), (overall[word] - count + 0.5) / (total - len(mine) + 1)
+        if (count > 1 or len(mine) == 1) and share > elsewhere:
+            weights[word] = share * math.log(share / elsewhere)
+    return sorted(weights, key=lambda word: (-weights[word], word))[:_REGION_WORDS]

@@ -1,0 +1,67 @@
+"""The map as a chart: a canvas, for no browser draws fifty thousand SVG elements at once."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+import streamlit as st
+
+from lib.ui.map_points import Box
+
+HEIGHT = 560
+#: Up to so many points each is a disc one can point at; more of them are dust.
+_FEW = 3_000
+#: Told apart with any kind of colour vision, on light and dark alike; the last is for all others.
+_COLOURS = ("#3b82f6", "#ef6c00", "#10a37f", "#c026d3", "#eab308", "#64b5f6", "#e11d48", "#65a30d")
+_REST = "#94a3b8"
+BOX = "box"
+
+
+def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: Box | None, words: str, key: str) -> Box | None:
+    """Draw it; the part of it a person has drawn a box around. ``box``: the one drawn at first."""
+    rows = points.select(["key", "words", "x", "y"]).append_column("shade", labels)
+    spec = _spec(tuple(legend), len(points) <= _FEW)
+    if box is not None:
+        first = spec["params"][0] | {"value": {"x": [box.left, box.right], "y": [box.low, box.high]}}
+        spec = spec | {"params": [first, *spec["params"][1:]]}
+    event = st.vega_lite_chart(rows, spec, key=key, height=HEIGHT, on_select="rerun", selection_mode=BOX, alt=words)
+    return _read(event)
+
+
+def _read(event: Any) -> Box | None:
+    drawn = event["selection"].get(BOX) if event else None
+    if not drawn or "x" not in drawn or "y" not in drawn:
+        return None
+    (left, right), (low, high) = sorted(drawn["x"]), sorted(drawn["y"])
+    return Box(left, right, low, high)
+
+
+@cache
+def _spec(legend: tuple[str, ...], few: bool) -> dict[str, Any]:
+    colours = [_REST if label in {"all others", "empty"} else _COLOURS[place % len(_COLOURS)] for place, label in enumerate(legend)]
+    shade = alt.Color(
+        "shade:N",
+        title=None,
+        scale=alt.Scale(domain=list(legend), range=colours),
+        legend=alt.Legend(orient="top", columns=3, symbolOpacity=1, symbolSize=90, labelLimit=260),
+    )
+    axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
+    scale = alt.Scale(zero=False, nice=False, padding=12)
+    chart = (
+        alt.Chart()
+        .mark_circle(size=46 if few else 9, opacity=0.85 if few else 0.55)
+        .encode(
+            x=alt.X("x:Q", axis=axis, scale=scale),
+            y=alt.Y("y:Q", axis=axis, scale=scale),
+            color=shade,
+            tooltip=[alt.Tooltip("key:N", title="Key"), alt.Tooltip("words:N", title="Begins"), alt.Tooltip("shade:N", title="Colour")],
+        )
+        .add_params(alt.selection_interval(name=BOX, zoom=False))
+    )
+    spec: dict[str, Any] = chart.properties(data=alt.NamedData("rows")).to_dict()
+    for name in ("data", "datasets", "$schema", "config"):
+        spec.pop(name, None)
+    return spec | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}

@@ -1,0 +1,68 @@
+"""The Map part of the Index page: what was laid out, the box of a link, the rows behind it, and the list beside it."""
+
+from __future__ import annotations
+
+import pytest
+import streamlit as st
+
+from lib.contract.maps import MapRequest
+from tests.pages.fake_maps import laid_out
+
+
+def visit_map(visit, latest, **params):
+    seen = visit("Index", "fresh" if latest is None else "idle", tab="Map", **params)
+    seen.client.map = latest
+    st.cache_data.clear()
+    return seen.run().run()
+
+
+def test_without_a_map_the_page_says_what_one_is_good_for_and_why_none_can_be_laid_out(visit):
+    seen = visit_map(visit, None)
+    assert "Nothing was laid out yet." in seen.text
+    assert seen.button("start_map").disabled, "there is no index, and the gate says so"
+    assert not seen.asked("get_map_points")
+
+
+@pytest.mark.feature("M5")
+def test_the_map_says_its_age_its_generation_and_that_the_index_has_moved_on(visit):
+    seen = visit_map(visit, laid_out(vectors=99_976, generation=2))
+    for words in (
+        "120 of 99,976 rows, a sample that stays the same",
+        "6 min ago",
+        "by Maria",
+        "117 stand where they stood",
+        "generation 3 by now",
+    ):
+        assert words in seen.text, words
+    assert "log, in" in seen.text, "the regions are listed for those who do not see the chart"
+    assert len(seen.asked("get_map_points")) == 1, "the points are read once"
+    seen.button("start_map").click().run()
+    seen.button("start_other_map").click().run()
+    seen.button("start_map_anew").click().run()
+    assert [request for request, _ in seen.asked("start_map")] == [MapRequest(), MapRequest(layout="fine"), MapRequest(anew=True)]
+
+
+@pytest.mark.feature("M5", "X11")
+def test_the_box_of_a_link_lists_exactly_the_rows_inside(visit):
+    seen = visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0")
+    assert "20 rows in the box" in seen.text
+    assert "KB-120" in seen.text
+    assert "KB-119" not in seen.text.replace("KB-119</td>", "")  # only as somebody's nearest
+    assert seen.param("box") == "9.5000,11.5000,0.5000,1.0000"
+    assert "Download 20 rows (CSV)" in {button.label for button in seen.app.get("download_button")} or "20 rows" in seen.text
+
+
+@pytest.mark.feature("M5", "X14")
+def test_without_the_chart_a_region_and_what_is_there_twice_are_found_by_choosing(visit):
+    seen = visit_map(visit, laid_out(), region="log, in", kind="Nearly the same")
+    assert "2 rows of “log, in”, nearly the same" in seen.text.replace("Nearly", "nearly")
+    assert "KB-000" in seen.text
+    assert "0.99" in seen.text
+    seen = visit_map(visit, laid_out(), kind="Stand alone")
+    assert "KB-039" in seen.text
+    assert "KB-001<" not in seen.text
+
+
+def test_a_box_that_is_no_box_is_left_aside(visit):
+    seen = visit_map(visit, laid_out(), box="here,there")
+    assert "draw a box on the map" in seen.text
