@@ -34,76 +34,15 @@ ONLY_IN = {
 }
 
 #: The service from top to bottom: a module imports only what stands below it. A package is one station.
-SERVICE_ORDER = [
-    "__main__",
-    "embedded",
-    "app",
-    "routers",
-    "services",
-    "supervisor",
-    "worker_process",
-    "housekeeping",
-    "recovery",
-    "moments",
-    "visits",
-    "telemetry",
-    "undo",
-    "plans",
-    "inspections",
-    "rehearsals",
-    "drift",
-    "maps",
-    "reembedding",
-    "plan_rows",
-    "plan_fields",
-    "failures",
-    "intentions",
-    "snapshots",
-    "exports",
-    "jobs",
-    "workers",
-    "worker_log",
-    "scale",
-    "wishes",
-    "batches",
-    "operations",
-    "engine",
-    "feed",
-    "entries",
-    "places",
-    "search",
-    "golden",
-    "tabs",
-    "uploads",
-    "suggestions",
-    "index",
-    "embedders",
-    "settings",
-    "queue",
-    "trace",
-    "forecast",
-    "shift",
-    "wish_gate",
-    "gate",
-    "index_gate",
-    "export_gate",
-    "plan_gate",
-    "access",
-    "metrics",
-    "audit",
-    "heart",
-    "credentials",
-    "checks",
-    "sheets",
-    "storage",
-    "security",
-    "cursors",
-    "logs",
-    "data_lock",
-    "secret_files",
-    "config",
-    "errors",
-]
+STATIONS = """
+__main__ embedded app routers services supervisor worker_process housekeeping recovery moments visits
+telemetry undo plans inspections rehearsals drift maps reembedding plan_rows plan_fields failures intentions
+snapshots exports jobs workers worker_log scale wishes batches operations engine feed entries places search
+golden tabs uploads suggestions index embedders settings queue trace forecast shift wish_gate gate index_gate
+export_gate plan_gate access metrics audit heart credentials checks sheets storage security cursors logs
+data_lock secret_files config errors
+"""
+SERVICE_ORDER = STATIONS.split()
 
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 60
