@@ -15,7 +15,7 @@ from lib.service.config import Config
 from lib.service.index import generations as generations_module
 from lib.service.index import saved
 from lib.service.index.generations import Generations, PublishStep
-from lib.service.operations import restore, snapshots
+from lib.service.operations import index, restore, snapshots
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from tests.service.index.conftest import batch_of
@@ -53,7 +53,8 @@ MOMENTS: dict[str, tuple[Any, str, Any]] = {
     "before the pointer": (generations_module, "write_pointer", die),
     "after the pointer": (generations_module, "write_pointer", after(generations_module.write_pointer)),
     "after the swap": (Generations, "sweep", die),
-    "before the questions": (restore, "ask_golden_questions", die),
+    "before the questions": (index, "ask_golden_questions", die),
+    "before the count": (index, "count_if_quick", die),
 }
 
 
