@@ -82,7 +82,9 @@ def describe_untouched(plan: ExportPlan) -> str:
         whose = plural(len(plan.untouched_columns), "column of other people stays", "columns of other people stay")
         parts.append(f"{whose} untouched: {names}{more}.")
     if plan.formulas:
-        parts.append(f"{plural(plan.formulas, 'formula')} outside of our columns {'stays' if plan.formulas == 1 else 'stay'} as they are.")
+        parts.append(
+            f"{plural(plan.formulas, 'formula')} outside of our columns {'stays as it is' if plan.formulas == 1 else 'stay as they are'}."
+        )
     if plan.new_columns:
         parts.append(f"New columns at the right: {', '.join(f'<b>{escape(name)}</b>' for name in plan.new_columns)}.")
     return " ".join(parts)
@@ -127,5 +129,5 @@ def _there(value: str | None) -> str:
 def _value(value: str | None, tag: str = "span") -> str:
     if not value:
         return '<span class="sy-muted">(empty)</span>'
-    kind = {"del": "sy-was", "ins": "sy-is"}.get(tag, "sy-wrap")
+    kind = {"del": "sy-was", "ins": "sy-is"}.get(tag, "")
     return f'<{tag} class="{kind}">{escape(shorten(value, SHOWN))}</{tag}>'

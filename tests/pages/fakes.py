@@ -13,7 +13,8 @@ from lib.contract.audit import AuditEntry, AuditPage
 from lib.contract.entries import EntryPage
 from lib.contract.errors import ErrorCode, Problem
 from lib.contract.events import JobsReading, Topic
-from lib.contract.exports import Export, ExportPage, ExportScope
+from lib.contract.export_plans import ExportPlan
+from lib.contract.exports import Export
 from lib.contract.golden import GoldenReading
 from lib.contract.health import HealthReading
 from lib.contract.identity import IdentityReading
@@ -49,6 +50,7 @@ from tests.pages.canned import (
 )
 from tests.pages.canned_sheets import columns
 from tests.pages.fake_access import FakeAccess
+from tests.pages.fake_exports import FakeExports, export_plan
 from tests.pages.fake_index import FakeIndex, golden, health, no_golden, no_health
 from tests.pages.fake_inspections import FakeInspections, inspected_job, inspection
 from tests.pages.fake_items import FakeItems
@@ -80,7 +82,7 @@ class FakeHub:
 
 
 @dataclass
-class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeRehearsals, FakeMaps, FakeAccess):
+class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspections, FakeRehearsals, FakeMaps, FakeAccess, FakeExports):
     """Answers from the canned readings and remembers what it was asked to do."""
 
     plan: Plan = field(default_factory=plan)
@@ -89,6 +91,7 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
     refusal: Gate | None = None
     failures: list[Failure] = field(default_factory=list)
     exports: list[Export] = field(default_factory=list)
+    export_plan: ExportPlan = field(default_factory=export_plan)
     jobs: list[Job] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
     undo: UndoReport = field(default_factory=undo_report)
@@ -167,21 +170,6 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
 
     def bad_rows_link(self, plan_id: str, ticket: str, base_url: str = "") -> str:
         return f"{base_url}/api/plans/{plan_id}/bad-rows?ticket={ticket}"
-
-    def list_exports(self) -> ExportPage:
-        self._note("list_exports")
-        return ExportPage(items=self.exports, taken_at=now())
-
-    def get_export_scope(self, wanted: Any) -> ExportScope:
-        self._note("get_export_scope", wanted)
-        matching = 7 if wanted.text else 150
-        fields = ["category", "owner", "updated"]
-        return ExportScope(
-            matching=matching, total=150, key="key", text=["title", "advice"], fields=fields, maybe_too_long=2, taken_at=now()
-        )
-
-    def export_link(self, export_id: str, ticket: str, base_url: str | None = None) -> str:
-        return f"{base_url or ''}/api/exports/{export_id}/file?ticket={ticket}"
 
     def create_ticket(self, method: str, path: str) -> Ticket:
         self._note("create_ticket", method, path)

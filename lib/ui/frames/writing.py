@@ -116,8 +116,8 @@ def _ask(plan: ExportPlan, decided: Decisions, request: ExportRequest) -> None:
     cells, ours = decided.count_written(plan), decided.count_ours(plan)
     lost = plan.counts.clear + ours
     parts = [
-        f"{plan.counts.add:,} added",
-        f"{plan.counts.change:,} changed",
+        f"{plan.counts.add:,} added" if plan.counts.add else "",
+        f"{plan.counts.change:,} changed" if plan.counts.change else "",
         f"**{plan.counts.clear:,} cleared**" if plan.counts.clear else "none cleared",
     ]
     if plan.counts.conflict:
@@ -125,7 +125,7 @@ def _ask(plan: ExportPlan, decided: Decisions, request: ExportRequest) -> None:
     ask(
         Question(
             title=f"Write {plural(cells, 'cell')} to “{plan.target.tab}”?",
-            body=f"In the sheet **{_escape(plan.title or plan.target.spreadsheet)}**: {', '.join(parts)}. "
+            body=f"In the sheet **{_escape(plan.title or plan.target.spreadsheet)}**: {', '.join(filter(None, parts))}. "
             "Everybody who has the sheet open sees it at once. Other columns, formulas and formats stay as they are.",
             reversible="Switchyard cannot take it back; in the sheet, File › Version history can.",
             typed=str(lost) if lost > HELD_REMOVALS_ABOVE else "",
