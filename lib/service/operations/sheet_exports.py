@@ -223,9 +223,10 @@ def _write(context: JobContext, request: ExportRequest, plan: Any) -> dict[str, 
         try:
             _stage_and_commit(context, request, plan, write)
         except Exception:
-            with suppress(Exception):  # what stopped it may stop this too; then the next export removes what is left
-                write.clean_up()
-            raise
+            if not write.has_arrived():
+                with suppress(Exception):  # what stopped it may stop this too; then the next export removes what is left
+                    write.clean_up()
+                raise
     return _finish(context, plan, write)
 
 

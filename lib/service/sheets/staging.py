@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -47,6 +48,12 @@ class Write:
     def has_committed(self) -> bool:
         """Whether this job's change has taken effect, in this attempt or an earlier one."""
         return self.look()[1].marks.get(MARK) == self.job_id
+
+    def has_arrived(self) -> bool:
+        """The same after something went wrong; False when nobody can say."""
+        with suppress(Exception):  # what stopped the write may stop this too
+            return self.has_committed()
+        return False
 
     def clean_up(self) -> None:
         """Remove the staging tabs of this job's earlier attempts, and those of others that are a day old."""

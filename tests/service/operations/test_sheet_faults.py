@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lib.service.operations.runner import Cancelled
 from lib.service.storage.database import Database
 from tests.emulator.server import Call, Emulator, Fault
 from tests.emulator.workbook import Formula, Tab
@@ -164,3 +165,27 @@ def test_one_fault_at_any_call_is_outlived_and_nothing_is_doubled(world: SheetWo
             job = campaign.run({number: Fault(kind)}, None)
             assert job["state"] == "succeeded", (number, kind, job["error"])
             campaign.check(job, (number, kind))
+
+
+@pytest.mark.feature("E3")
+def test_a_cancel_that_comes_after_the_one_change_was_made_does_not_deny_it(world: SheetWorld, emulator: Emulator) -> None:
+    tab = world.add_tab(["key", "text", "owner"], ["a", "one", "ann"])
+    world.fill(a="one", b="two")
+    plan = world.preview()
+    changes: list[int] = []
+
+    def lose_its_answer(call: Call) -> Fault | None:
+        if any("copyPaste" in each for each in call.body.get("requests", ())):
+            changes.append(world.calls)
+            return Fault("commit_then_503")
+        return None
+
+    def cancel_the_look_that_follows(number: int) -> None:
+        if changes and number == changes[0] + 1:
+            raise Cancelled
+
+    emulator.on_call, world.before_call = lose_its_answer, cancel_the_look_that_follows
+    job = world.write(plan)
+    assert tab.table()[1:] == [["a", "one", "ann"], ["b", "two", "ann"]]
+    assert (job["state"], job["result"]["add"]) == ("succeeded", 3)
+    assert world.staging_tabs() == []
