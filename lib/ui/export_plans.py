@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -44,6 +45,12 @@ class Decisions:
     def count_written(self, plan: ExportPlan) -> int:
         """How many cells of the sheet would be written."""
         return plan.counts.add + plan.counts.change + plan.counts.clear + self.count_ours(plan)
+
+
+def sheet_address(spreadsheet: str) -> str:
+    """Where a browser opens it. A plan made over the API may name its sheet by a whole address instead of by its id."""
+    found = re.search(r"/d/([A-Za-z0-9_-]+)", spreadsheet)
+    return f"https://docs.google.com/spreadsheets/d/{found[1] if found else spreadsheet}/edit"
 
 
 def export_tiles(plan: ExportPlan) -> str:

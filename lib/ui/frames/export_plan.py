@@ -9,20 +9,18 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.export_plans import ExportPlan
 from lib.contract.states import PlanState
-from lib.ui.export_plans import describe_untouched, export_tiles
+from lib.ui.export_plans import describe_untouched, export_tiles, sheet_address
 from lib.ui.format import format_until
 from lib.ui.frames.conflicts import read_decisions, show_conflicts
 from lib.ui.frames.export_rows import chosen_change, pages_of, read_plan, show_export_rows
 from lib.ui.frames.export_sheet import show_compare_again
 from lib.ui.frames.writing import show_write
 from lib.ui.live import find_job, last_known, live_block
-from lib.ui.marks import PLAN_MARKS, Tone, badge, icon, moment
+from lib.ui.marks import PLAN_MARKS, Tone, badge, moment
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.pages import PAGES
 from lib.ui.session import Params, get_client, get_param, now, zone
 from lib.ui.widgets import show_active_job, show_finding, show_progress, show_unknown
-
-SHEET_ADDRESS = "https://docs.google.com/spreadsheets/d/"
 
 
 def show_export_plan() -> None:
@@ -64,7 +62,8 @@ def _show_head(plan: ExportPlan) -> None:
     columns = f"columns: {', '.join(plan.columns)}" if plan.columns else "all columns"
     narrowed = plan.filter.model_dump(exclude_defaults=True)
     which = "only entries the filter matches" if narrowed else "all entries"
-    link = f'<a href="{SHEET_ADDRESS}{escape(plan.target.spreadsheet)}/edit" target="_blank" rel="noopener">Open the sheet</a>'
+    address = escape(sheet_address(plan.target.spreadsheet))
+    link = f'<a href="{address}" target="_blank" rel="noopener">Open the sheet</a>'
     asked = f"by {escape(plan.requested_by)}, {moment(plan.created_at, now=at, zone=zone())}"
     st.html(
         f'<div class="sy-head"><h2>Export plan for {escape(name)} {badge(PLAN_MARKS[plan.state])}</h2></div>'
@@ -104,5 +103,5 @@ def _show_no_longer(plan: ExportPlan) -> None:
             st.page_link(PAGES["Export"].file, label="Show what came of it", icon=":material/receipt_long:", query_params=query)
     else:
         words = "The table has changed since, or the plan has expired. Compare again: nothing is lost by it."
-        show_finding(Tone.HELD, f"{icon('history')} <b>This plan can no longer be written.</b> {words}", symbol="history")
+        show_finding(Tone.HELD, f"<b>This plan can no longer be written.</b> {words}", symbol="history")
     show_compare_again(plan)
