@@ -68,6 +68,7 @@ class FakeHub:
     readings: dict[Topic, Any] = field(default_factory=dict)
     connection: Link = field(default_factory=lambda: Link("live", ago(minutes=12)))
     version: int = 1
+    silent: frozenset[Topic] = frozenset()  #: what nobody has confirmed for long, while the feed goes on
 
     def reading(self, topic: Topic) -> Any:
         return self.readings.get(topic)
@@ -75,10 +76,12 @@ class FakeHub:
     def as_of(self, topic: Topic) -> datetime | None:
         if topic not in self.readings:
             return None
+        if topic in self.silent:
+            return ago(minutes=4)
         return ago(seconds=1) if self.connection.state == "live" else self.connection.since
 
     def stale(self, topic: Topic, interval: float) -> bool:  # noqa: ARG002
-        return self.connection.state == "offline"
+        return self.connection.state == "offline" or topic in self.silent
 
 
 @dataclass

@@ -32,6 +32,24 @@ def test_offline_each_page_says_so_since_when_and_looks_stale(visit, page):
     assert "connection refused" in seen.text
 
 
+@pytest.mark.feature("X10")
+def test_one_block_that_nobody_confirms_is_stale_by_itself_while_the_others_are_not(visit):
+    seen = visit("Home", "idle")
+    seen.hub.silent = frozenset({Topic.SHIFT})
+    seen.run()
+    heads = {
+        html.proto.body.split("<h2>")[1].split("<")[0].strip(): html.proto.body
+        for html in seen.app.get("html")
+        if "<h2>" in html.proto.body
+    }
+    old = [head for head, body in heads.items() if "sy-old" in body]
+    assert old == ["Shift log"]
+    assert "stale since" in heads["Shift log"]
+    assert "4 min ago" in heads["Shift log"]
+    assert "as of" in heads["Running now"]
+    assert "The service does not answer" not in seen.text
+
+
 class TestExport:
     def test_it_counts_what_would_be_written(self, visit):
         seen = visit("Export", "idle")

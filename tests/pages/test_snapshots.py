@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lib.contract.operations import SnapshotRequest
 from lib.contract.snapshots import SnapshotChange
 from tests.pages import takebacks
+
+#: The mark of the row a link speaks of.
+MEANT = "this link's</span>"
 
 
 def test_without_any_it_says_what_would_be_here_and_when_one_is_taken_by_itself(visit):
@@ -28,6 +33,16 @@ def test_each_has_name_note_generation_vectors_size_age_and_who(visit):
         assert words in row
     assert "automatic, for local admin" in seen.text
     assert "2 snapshots, 1 of them automatic: of those the newest 5 are kept." in seen.text
+
+
+@pytest.mark.feature("X11")
+def test_a_link_to_a_snapshot_marks_its_row_and_says_so_when_it_is_gone(visit):
+    known = visit("Index", "idle").client.snapshots[0]
+    seen = visit("Index", "idle", snapshot=known.snapshot_id)
+    assert [known.name in html.proto.body for html in seen.app.get("html") if MEANT in html.proto.body] == [True]
+    gone = visit("Index", "idle", snapshot="gone").text
+    assert MEANT not in gone
+    assert "The snapshot of this link is not here" in gone
 
 
 def test_taking_one_sends_name_and_note_and_empties_the_fields(visit):

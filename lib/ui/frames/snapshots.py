@@ -19,10 +19,10 @@ from lib.ui.format import format_count, format_size, plural
 from lib.ui.frames.inspect import begin_rehearsal
 from lib.ui.gates import WhenFree, gated_button, show_intentions, show_why
 from lib.ui.live import connection_gate, gate_of, last_known, live_block, newest_jobs
-from lib.ui.marks import code, icon, moment
+from lib.ui.marks import Tone, code, icon, moment
 from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
-from lib.ui.session import Params, api_base, get_client, now, zone
-from lib.ui.widgets import show_heading, show_nothing, show_unknown
+from lib.ui.session import Params, api_base, get_client, get_param, now, zone
+from lib.ui.widgets import show_finding, show_heading, show_nothing, show_unknown
 
 MAX_NAME, MAX_NOTE = 80, 500
 
@@ -73,6 +73,9 @@ def _show_list(page: SnapshotPage) -> None:
     gate = connection_gate()
     if not gate.allowed:
         show_why(gate, key="delete_snapshot")
+    meant = get_param(Params.SNAPSHOT)
+    if meant and all(snapshot.snapshot_id != meant for snapshot in page.items):
+        show_finding(Tone.HELD, "The snapshot of this link is not here: it was deleted, or removed by age.", symbol="link_off")
     for snapshot in page.items:
         with st.container(border=True, key=f"snapshot_{snapshot.snapshot_id}"):
             _show_snapshot(snapshot, gate)
@@ -84,7 +87,7 @@ def _show_list(page: SnapshotPage) -> None:
 
 
 def _show_snapshot(snapshot: Snapshot, gate: Gate) -> None:
-    st.html(snapshot_row(snapshot))
+    st.html(snapshot_row(snapshot, meant=snapshot.snapshot_id == get_param(Params.SNAPSHOT)))
     ident, name, off = snapshot.snapshot_id, snapshot.name, not gate.allowed
     with st.container(horizontal=True, horizontal_alignment="right", gap="small", key=f"snapshot_buttons_{ident}"):
         pin, why = "Unpin" if snapshot.pinned else "Pin", "a pinned one is never removed by age"
@@ -168,8 +171,8 @@ def _note_act() -> None:
     st.session_state["snapshots_acted"] = st.session_state.get("snapshots_acted", 0) + 1
 
 
-def snapshot_row(snapshot: Snapshot) -> str:
-    """One snapshot as one row of facts."""
+def snapshot_row(snapshot: Snapshot, *, meant: bool = False) -> str:
+    """One snapshot as one row of facts. ``meant``: the link that was opened speaks of this one."""
     kind = ("shield", f"automatic, for {snapshot.taken_by}") if snapshot.automatic else ("person", f"by {snapshot.taken_by}")
     link = f'<a href="/?{Params.JOB}={quote(snapshot.job_id)}" target="_self">its job</a>'
     numbers = "".join(
@@ -182,9 +185,10 @@ def snapshot_row(snapshot: Snapshot) -> str:
         )
     )
     pinned = f" · {icon('keep')} pinned" if snapshot.pinned else ""
+    mark = f'<span class="sy-badge sy-busy sy-meant">{icon("link")}this link\'s</span> ' if meant else ""
     note = escape(snapshot.note) or '<span class="sy-muted">no note</span>'
     return (
-        f'<div class="sy-worker"><span class="sy-who"><b>{escape(snapshot.name)}</b>'
+        f'<div class="sy-worker"><span class="sy-who">{mark}<b>{escape(snapshot.name)}</b>'
         f'<br><span class="sy-note">{icon(kind[0])} {escape(kind[1])} · {link}{pinned}</span></span>'
         f'<span class="sy-doing">{note}<br><span class="sy-note">SHA-256 {code(snapshot.sha256, short=12)}</span></span>{numbers}</div>'
     )
