@@ -49,7 +49,7 @@ def find_strange(page: str, params: Iterable[tuple[str, str]]) -> list[str]:
 def show_strange(page: str) -> None:
     """Say what of the link was left aside, until it is dismissed or the page is left."""
     if strange := find_strange(page, st.query_params.items()):
-        st.session_state[Keys.STRANGE] = (page, strange)
+        _leave_aside(page, strange)
         for name in {each.split("=", maxsplit=1)[0] for each in strange} - KNOWN:
             del st.query_params[name]
     shown_on, left_aside = st.session_state.get(Keys.STRANGE, ("", []))
@@ -68,10 +68,16 @@ def leave_aside_tab(names: Collection[str]) -> None:
     """When the link names a part that the page does not have: say so with the rest, and show the first."""
     said = get_param(Params.TAB)
     if said is not None and said not in names:
-        page, strange = st.session_state.get(Keys.STRANGE, ("", []))
-        st.session_state[Keys.STRANGE] = (page, [*strange, f"{Params.TAB}={said}"])
+        page, _ = st.session_state.get(Keys.STRANGE, ("", []))
+        _leave_aside(page, [f"{Params.TAB}={said}"])
         del st.query_params[Params.TAB]
         st.rerun()
+
+
+def _leave_aside(page: str, strange: list[str]) -> None:
+    """Beside what was said on that page before: a second run finds only what the first could not take off the link."""
+    shown_on, before = st.session_state.get(Keys.STRANGE, ("", []))
+    st.session_state[Keys.STRANGE] = (page, list(dict.fromkeys([*(before if shown_on == page else []), *strange])))
 
 
 def _forget() -> None:

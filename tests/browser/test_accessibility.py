@@ -33,7 +33,7 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_theme(visit: Visit, req
 
 
 @pytest.mark.feature("X14")
-def test_axe_finds_nothing_serious_in_plans_results_and_dialogs(visit: Visit, filled_console: Console) -> None:
+def test_axe_finds_nothing_serious_in_plans_results_tabs_and_dialogs(visit: Visit, filled_console: Console) -> None:
     content, _ = edit_sample("ACC-005", "advice", "Somebody has found a better way.")
     faults: list[str] = []
     visitor = visit(filled_console).open("Import", plan=make_plan(filled_console, content))
@@ -41,6 +41,13 @@ def test_axe_finds_nothing_serious_in_plans_results_and_dialogs(visit: Visit, fi
     visitor.open("Index", q="customer cannot log in")
     expect(visitor.page.locator(".sy-hits li").first).to_be_visible()
     faults += [f"search, {fault}" for fault in examine(visitor)]
+    for tab in ("Look into a file", "Health", "Golden questions", "Rehearsals"):
+        visitor.open("Index", tab=tab)
+        expect(visitor.page.get_by_role("radio", name=tab)).to_be_checked()
+        faults += [f"{tab}, {fault}" for fault in examine(visitor)]
+    visitor.open("Queue", as_of=filled_console.client.create_moment().moment_id)
+    expect(visitor.page.locator("caption", has_text="Then and now")).to_have_count(1)
+    faults += [f"then and now, {fault}" for fault in examine(visitor)]
     visitor.open("Settings", tab="Audit")
     faults += [f"audit, {fault}" for fault in examine(visitor)]
     visitor.open("Home", job="gone")

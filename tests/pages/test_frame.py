@@ -126,10 +126,10 @@ def test_while_the_service_is_away_pages_are_still_found_and_the_rest_is_called_
 
 @pytest.mark.feature("X11")
 def test_what_a_link_carries_that_nobody_knows_is_said_and_left_aside(visit):
-    seen = visit("Queue", "idle", window="99y", colour="<b>red</b>", cause="text too long")
+    seen = visit("Queue", "idle", window="99y", flavour="<b>red</b>", cause="text too long")
     said = seen.text.split("Part of this link was not understood")[1].split("left aside")[0]
     assert "window=99y" in said
-    assert "colour=&lt;b&gt;red&lt;/b&gt;" in said
+    assert "flavour=&lt;b&gt;red&lt;/b&gt;" in said
     assert "cause" not in said
     seen.button("dismiss_strange").click().run()
     assert "not understood" not in seen.text
@@ -143,7 +143,7 @@ def test_what_a_link_carries_that_nobody_knows_is_said_and_left_aside(visit):
         ("Import", {"change": "sideways"}, {"change=sideways"}),
         ("Export", {"format": "XML", "state": "failed", "target": "A drawer"}, {"format=XML", "target=A drawer"}),
         ("Queue", {"rows": "All of them", "age": "over an hour"}, {"rows=All of them"}),
-        ("Index", {"tab": "Secrets", "colour": "red"}, {"tab=Secrets", "colour=red"}),
+        ("Index", {"tab": "Secrets", "flavour": "red"}, {"tab=Secrets", "flavour=red"}),
         ("Settings", {"tab": "Secrets"}, {"tab=Secrets"}),
     ],
 )

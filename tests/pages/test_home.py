@@ -15,7 +15,7 @@ from lib.contract.visits import FailuresOfCause, JobsOfKind, Visit
 from lib.ui.findings import Readings, find_findings, find_quiet_rules
 from lib.ui.frames.drift import drift_tiles
 from lib.ui.frames.overview import explain_verdict
-from lib.ui.frames.visits import visit_lines
+from lib.ui.frames.visits import visit_lines, whose_visit
 from lib.ui.stages import find_stages
 from tests.pages import scenes
 from tests.pages.canned import JOB_ID, ago, index_reading, now
@@ -107,6 +107,7 @@ def test_what_is_new_since_the_last_visit_is_told_once_there_was_one(visit):
     ):
         assert words in told, words
     assert list(visit_lines(Visit(since=ago(days=1), taken_at=now()))) == []
+    assert "of Ann &amp; Co, shared by all" in whose_visit("Ann & Co")
 
 
 @pytest.mark.feature("H2")

@@ -35,10 +35,17 @@ def show_visit() -> None:
     since = moment(visit.since, now=now(), zone=zone())
     lines = list(visit_lines(visit))
     if lines:
-        head = f'<p class="sy-note">Your last visit ended {since}.</p>'
+        head = f'<p class="sy-note">{whose_visit(identity.actor if identity else "")} ended {since}.</p>'
         st.html(f'<div class="sy-box" role="status">{head}<ul class="sy-list">{"".join(lines)}</ul></div>')
     else:
-        show_nothing("Nothing has happened.", "No job has run, no row has failed and no setting was changed since your last visit.")
+        show_nothing(
+            "Nothing has happened.", "No job has run, no row has failed and no setting was changed since the last visit under this name."
+        )
+
+
+def whose_visit(actor: str) -> str:
+    """Whose last visit is meant: a name of the service, which several people may use; ready HTML."""
+    return f"The last visit of {escape(actor)}, shared by all who use the console under that name," if actor else "The last visit"
 
 
 def visit_lines(visit: Visit) -> Iterator[str]:
