@@ -55,8 +55,9 @@ def fail_everything(console: Console) -> None:
         counted = "INSERT INTO counters VALUES ('failed', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         connection.execute(counted, (FAILED_ROWS,))
         now = time.time()
-        samples = [(now - 5 * ago, ago % 60, 3, FAILED_ROWS, 40 * (POINTS - ago), 39 * (POINTS - ago)) for ago in range(1, POINTS)]
-        connection.executemany("INSERT OR IGNORE INTO queue_samples VALUES (?, ?, ?, ?, ?, ?)", samples)
+        samples = [(5, now - 5 * ago, ago % 60, 3, FAILED_ROWS, 40 * (POINTS - ago), 39 * (POINTS - ago)) for ago in range(1, POINTS)]
+        columns = "step_seconds, at, pending, leased, failed, arrived_total, embedded_total"
+        connection.executemany(f"INSERT OR IGNORE INTO queue_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", samples)
     until(lambda: console.client.get_queue().failed == FAILED_ROWS, 20, "failed rows")
 
 

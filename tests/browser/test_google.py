@@ -27,13 +27,13 @@ ADDRESS = f"https://docs.google.com/spreadsheets/d/{BOOK}/edit#gid=0"
 WORK = 60_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A new installation."""
     yield from make_console(tmp_path_factory.mktemp("google"), SWITCHYARD_WORKERS="1")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def emulator(console: Console) -> Iterator[Emulator]:
     """Where the console's calls for Google go."""
     emulator = Emulator().start()

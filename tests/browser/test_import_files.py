@@ -31,7 +31,7 @@ TABS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A new installation that this walk fills."""
     yield from make_console(tmp_path_factory.mktemp("files"), SWITCHYARD_WORKERS="1")
