@@ -38,7 +38,7 @@ STATIONS = """
 __main__ embedded app routers services supervisor worker_process housekeeping recovery moments visits
 telemetry undo plans inspections rehearsals drift maps reembedding plan_rows plan_fields failures intentions
 snapshots exports jobs workers worker_log scale wishes batches operations engine feed entries places search
-golden tabs uploads suggestions index embedders settings queue trace forecast shift wish_gate gate index_gate
+golden tabs uploads suggestions index embedders settings trace queue forecast shift wish_gate gate index_gate
 export_gate plan_gate access metrics audit heart credentials checks sheets storage security cursors logs
 data_lock secret_files config errors
 """

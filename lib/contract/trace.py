@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from lib.contract.model import Reading
 from lib.contract.states import FailureCause
 
@@ -45,6 +47,16 @@ class TraceEvent(Reading):
     gap: bool = False
 
 
+class Turn(Reading):
+    """When a row that waits will be done, as far as that is known: ranges in seconds from now, null while too little is known."""
+
+    ahead: int = Field(description="rows that are embedded before it, those in a worker's hands included")
+    embedded_low_seconds: float | None = None
+    embedded_high_seconds: float | None = None
+    searchable_low_seconds: float | None = None
+    searchable_high_seconds: float | None = None
+
+
 class EntryTrace(Reading):
     """The whole road of one entry, oldest event first."""
 
@@ -54,6 +66,7 @@ class EntryTrace(Reading):
     where: str
     """Where it is now, in one sentence."""
     searchable_since: datetime | None = None
+    turn: Turn | None = Field(None, description="null for a row that waits for nothing")
     events: list[TraceEvent]
     taken_at: datetime
 

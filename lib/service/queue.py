@@ -38,7 +38,7 @@ def read_queue(connection: Connection) -> QueueReading:
     arrival, completion = _rates(connection, counts, now.timestamp())
     backlog = counts["pending"] + counts["leased"]
     waiting = backlog + counts["failed"] + counts["discarded"]
-    left = _forecast(connection, backlog, now.timestamp())
+    left = forecast_backlog(connection, backlog, now.timestamp())
     refresh = _forecast_refresh(connection) if left else None
     return QueueReading(
         entries=counts["entries"],
@@ -59,7 +59,7 @@ def read_queue(connection: Connection) -> QueueReading:
     )
 
 
-def _forecast(connection: Connection, backlog: int, now: float) -> Range | None:
+def forecast_backlog(connection: Connection, backlog: int, now: float) -> Range | None:
     """The time left, from the last quarter of an hour of work, else from past imports; None when neither says enough."""
     if not backlog:
         return None

@@ -12,8 +12,9 @@ from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
 from lib.contract.queue import CAUSES
 from lib.contract.states import FailureCause, ItemState
-from lib.contract.trace import EntryTrace, EventKind, Station, TraceEvent, TraceMatch, TraceMatches
+from lib.contract.trace import EntryTrace, EventKind, Station, TraceEvent, TraceMatch, TraceMatches, Turn
 from lib.service.errors import ServiceError
+from lib.service.queue import forecast_backlog, read_queue
 from lib.service.storage import item_events, traces
 from lib.service.storage.database import Database
 
@@ -66,6 +67,7 @@ def trace_entry(database: Database, entry_id: int, *, served_revision: int) -> E
             *indexed,
             *_export_events(connection, entry),
         ]
+        turn = _turn(connection, entry)
     where = _where(entry, is_current=is_current, is_served=is_current and entry.vector_revision <= served_revision)
     return EntryTrace(
         entry_id=entry_id,
@@ -73,6 +75,7 @@ def trace_entry(database: Database, entry_id: int, *, served_revision: int) -> E
         text=entry.text[:2000],
         where=where,
         searchable_since=since,
+        turn=turn,
         events=_in_order(events),
         taken_at=utc_now(),
     )
@@ -108,6 +111,22 @@ def _where(entry: sa.Row[Any], *, is_current: bool, is_served: bool) -> str:
     if not is_current:
         return "It has no vector of its present text, and does not wait for one: start a re-embedding on Index."
     return "It is searchable." if is_served else "It has its vector, and becomes searchable with the next index refresh."
+
+
+def _turn(connection: Connection, entry: sa.Row[Any]) -> Turn | None:
+    """A row becomes searchable with the refresh that follows the whole queue, however early its own turn comes."""
+    if entry.item_state not in {ItemState.PENDING, ItemState.LEASED}:
+        return None
+    ahead = traces.count_ahead(connection, entry) if entry.item_state == ItemState.PENDING else 0
+    queue = read_queue(connection)
+    mine = forecast_backlog(connection, ahead + 1, queue.taken_at.timestamp())
+    return Turn(
+        ahead=ahead,
+        embedded_low_seconds=mine.low if mine else None,
+        embedded_high_seconds=mine.high if mine else None,
+        searchable_low_seconds=queue.searchable_low_seconds,
+        searchable_high_seconds=queue.searchable_high_seconds,
+    )
 
 
 def _source_events(connection: Connection, key: str, entry: sa.Row[Any] | None) -> list[TraceEvent]:

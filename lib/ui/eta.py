@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lib.contract.queue import QueueReading
-from lib.ui.format import UNKNOWN, format_duration
+from lib.contract.trace import Turn
+from lib.ui.format import UNKNOWN, format_duration, plural
 
 
 def format_range(low_seconds: float | None, high_seconds: float | None) -> str:
@@ -28,3 +29,15 @@ def describe_searchable(queue: QueueReading) -> str:
     if queue.searchable_low_seconds is None:
         return "Searchable: time unknown. Too little was embedded lately to tell, or nobody works."
     return f"Searchable in {format_range(queue.searchable_low_seconds, queue.searchable_high_seconds)}."
+
+
+def describe_turn(turn: Turn) -> str:
+    """How many rows come before it, when it has its vector, and when a search finds it."""
+    ahead = f"{plural(turn.ahead, 'row')} before it" if turn.ahead else "No row before it"
+    if turn.embedded_low_seconds is None:
+        return f"{ahead}; when it is embedded is not known: too little was embedded lately to tell, or nobody works."
+    embedded = f"embedded in {format_range(turn.embedded_low_seconds, turn.embedded_high_seconds)}"
+    if turn.searchable_low_seconds is None:
+        return f"{ahead}; {embedded}. When it is searchable is not known."
+    searchable = format_range(turn.searchable_low_seconds, turn.searchable_high_seconds)
+    return f"{ahead}; {embedded}, searchable in {searchable}, with the refresh that follows the queue."

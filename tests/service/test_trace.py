@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from lib.contract.states import FailureCause
+from lib.contract.model import utc_now
+from lib.contract.states import Actual, FailureCause
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from lib.service.trace import trace_entry
@@ -46,6 +48,35 @@ def test_a_row_is_traced_from_its_sheet_to_the_export_with_times(road: Road) -> 
     assert (traced["where"], traced["searchable_since"]) == ("It is searchable.", traced["events"][2]["at"])
     for event in traced["events"]:
         assert event["station"] == "vector" or road.get(f"/api/jobs/{event['job_id']}")["state"] == "succeeded"
+
+
+@pytest.mark.feature("M11")
+def test_a_row_that_waits_says_how_many_come_before_it_and_when_its_turn_is_only_when_that_is_known(road: Road) -> None:
+    road.import_sheet(sheet(*range(1, 6)))
+    assert [trace(road, f"k{number}")["turn"]["ahead"] for number in (1, 2, 5)] == [0, 1, 4]
+    assert trace(road, "k5")["turn"]["embedded_low_seconds"] is None, "nothing was embedded lately"
+    ident = next(match["entry_id"] for match in road.get("/api/entries/find", query="k5")["items"])
+    road.api.post("/api/queue/items/first", json={"entry_ids": [ident]})
+    assert trace(road, "k5")["turn"]["ahead"] == 0, "a person wanted it first"
+    work_for_a_while(road)
+    turn = trace(road, "k4")["turn"]
+    queue = road.get("/api/queue")
+    assert 0 <= turn["embedded_low_seconds"] <= turn["embedded_high_seconds"] <= queue["eta_high_seconds"]
+    assert turn["searchable_high_seconds"] == queue["searchable_high_seconds"]
+    road.embed()
+    assert trace(road, "k5")["turn"] is None
+
+
+def work_for_a_while(road: Road) -> None:
+    """A quarter of an hour of samples in which one worker embedded a row a second."""
+    now = utc_now()
+    with road.works.database.write() as connection:
+        for ago in range(60, 0, -5):
+            sample = {"step_seconds": 5, "at": now - timedelta(seconds=ago), "capacity": 1, "pending": 5 + ago, "leased": 1, "failed": 0}
+            connection.execute(sa.insert(schema.queue_samples).values(sample | {"arrived_total": 100, "embedded_total": 100 - ago}))
+    heart = road.works.heart("embedding-7")
+    heart.say(Actual.IDLE)
+    heart.beat()
 
 
 @pytest.mark.feature("M9")

@@ -13,7 +13,9 @@ from lib.contract.imports import FieldDifference, PlanCounts, PlanRow, RowError
 from lib.contract.jobs import Progress
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import Change, Desired, JobState, Operation
+from lib.contract.trace import Turn
 from lib.ui import gates, plans, results, widgets
+from lib.ui.eta import describe_turn
 from lib.ui.findings import Readings, find_findings, judge
 from lib.ui.live import Freshness
 from lib.ui.notices import describe_error
@@ -144,3 +146,12 @@ def test_rows_of_a_plan_show_before_and_after_and_escape_both():
     html = plans.plan_table([row, bad])
     assert "<script" not in html
     assert "(empty)" in html
+
+
+@pytest.mark.feature("M11")
+def test_a_row_that_waits_is_told_its_turn_as_far_as_it_is_known():
+    assert describe_turn(Turn(ahead=0)).startswith("No row before it; when it is embedded is not known")
+    known = Turn(ahead=1200, embedded_low_seconds=60, embedded_high_seconds=120)
+    assert describe_turn(known) == "1,200 rows before it; embedded in about 1 min to 2 min. When it is searchable is not known."
+    whole = known.model_copy(update={"searchable_low_seconds": 180, "searchable_high_seconds": 240})
+    assert describe_turn(whole).endswith("searchable in about 3 min to 4 min, with the refresh that follows the queue.")

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from lib.contract.states import JobState, Operation
+from lib.contract.states import ItemState, JobState, Operation
 from lib.service.storage.schema import embeddings, entries, import_changes, items, jobs, plan_rows, plans
 
 #: How many jobs after an event are looked at for the one that took it up.
@@ -59,6 +59,15 @@ def get_entry(connection: Connection, entry_id: int) -> sa.Row[Any] | None:
         .where(entries.c.entry_id == entry_id)
     )
     return connection.execute(query).one_or_none()
+
+
+def count_ahead(connection: Connection, entry: sa.Row[Any]) -> int:
+    """How many rows have their turn before the item of this entry (see ``get_entry``), those that workers hold included."""
+    due, held = items.c.due_at, items.c.state == ItemState.LEASED
+    before = (due < entry.item_due_at) | ((due == entry.item_due_at) & (items.c.entry_id < entry.entry_id))
+    waiting = (items.c.state == ItemState.PENDING) & before
+    counts = [sa.select(sa.func.count()).select_from(items).where(which).scalar_subquery() for which in (waiting, held)]
+    return int(connection.execute(sa.select(counts[0] + counts[1])).scalar_one())
 
 
 def get_removed(connection: Connection, entry_id: int) -> sa.Row[Any] | None:

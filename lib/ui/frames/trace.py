@@ -9,6 +9,7 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.trace import EntryTrace, Station, TraceEvent, TraceMatches
+from lib.ui.eta import describe_turn
 from lib.ui.format import shorten
 from lib.ui.frames.worker_log import show_worker_log
 from lib.ui.live import last_known, live_block
@@ -92,9 +93,10 @@ def _follow(entry_id: int) -> None:
 
 def _show_traced(traced: EntryTrace) -> None:
     since = f" Since {moment(traced.searchable_since, now=now(), zone=zone())}." if traced.searchable_since else ""
+    turn = f"<p>{escape(describe_turn(traced.turn))}</p>" if traced.turn else ""
     st.html(
         f'<div class="sy-box"><p class="sy-what">{icon("route")} {escape(traced.key)}: {escape(traced.where)}{since}</p>'
-        f"<p>{escape(shorten(traced.text, 240))}</p></div>"
+        f"{turn}<p>{escape(shorten(traced.text, 240))}</p></div>"
     )
     st.html(table(_COLUMNS, [_line(event) for event in traced.events], caption=f"What happened to {traced.key}, oldest first"))
     failed = [event for event in traced.events if event.cause and event.actor and event.at]
