@@ -86,7 +86,7 @@ ROUTES = {
     "POST /api/index/check": "start_check",
     "GET /api/index/check": "get_check",
     "GET /api/index/map": "get_map",
-    "GET /api/index/map/points": "get_map_points",
+    "GET /api/index/map/{map_id}/points": "get_map_points",
     "POST /api/operations/map": "start_map",
     "GET /api/index/drift": "list_drift",
     "POST /api/operations/repair": "start_repair",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from lib.client.errors import Unexpected
+from lib.client.paths import path_of
 from lib.client.transport import Call, Transport
 from lib.contract.maps import MapReading, MapRequest
 from lib.contract.operations import Started
@@ -19,9 +20,9 @@ class MapsClient:
         """The newest map, and what is served by now."""
         return self.transport.get(MapReading, "/api/index/map")
 
-    def get_map_points(self) -> bytes:
-        """Every point of the newest map, as an Arrow stream; NotFound when nothing was laid out yet."""
-        content: bytes = self.transport.send(Call("GET", "/api/index/map/points")).content
+    def get_map_points(self, map_id: str) -> bytes:
+        """Every point of a map, as an Arrow stream; NotFound when newer maps have taken its place."""
+        content: bytes = self.transport.send(Call("GET", path_of("/api/index/map", map_id, "points"))).content
         return content
 
     def start_map(self, request: MapRequest, idempotency_key: str | None = None) -> str:

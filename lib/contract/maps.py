@@ -39,7 +39,7 @@ class MapRegion(Reading):
 
 
 class IndexMap(Reading):
-    """One map. Its points are an Arrow stream of their own: ``GET /api/index/map/points``."""
+    """One map. Its points are an Arrow stream of their own: ``GET /api/index/map/{map_id}/points``."""
 
     map_id: str
     layout: MapLayout

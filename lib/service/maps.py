@@ -19,10 +19,10 @@ def get_map(config: Config) -> MapReading:
     return MapReading(latest=Maps(config.maps_dir).newest(), generation=served.generation if served else None, taken_at=utc_now())
 
 
-def find_points(config: Config) -> tuple[IndexMap, Path]:
-    """The newest map and the file of its points; 404 when nothing was laid out yet."""
+def find_points(config: Config, map_id: str) -> tuple[IndexMap, Path]:
+    """A map and the file of its points; 404 when there is no such map, or newer ones have taken its place."""
     maps = Maps(config.maps_dir)
-    newest = maps.newest()
-    if newest is None:
-        raise ServiceError(ErrorCode.NOT_FOUND, "There is no map yet.", action="Lay it out on the Index page.")
-    return newest, maps.points_of(newest)
+    laid_out = maps.made_by(map_id)
+    if laid_out is None:
+        raise ServiceError(ErrorCode.NOT_FOUND, "There is no such map, or not any more.", action="Open the map on the Index page again.")
+    return laid_out, maps.points_of(laid_out)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.contract.queue import Window
 from lib.contract.states import FailureCause
-from lib.ui.frames import export_rows, plan_rows
+from lib.ui.frames import export_rows, map_rows, plan_rows
 from lib.ui.frames.export_form import A_FILE, FORMAT_WORDS
 from lib.ui.frames.export_scope import STATE_WORDS
 from lib.ui.frames.export_sheet import GOOGLE_SHEET
@@ -36,6 +36,7 @@ CHOICES_ON: Mapping[str, dict[str, frozenset[str]]] = {
         Params.FORMAT: frozenset(words for words, _ in FORMAT_WORDS.values()),
         Params.STATE: frozenset(STATE_WORDS.values()),
     },
+    "Index": {Params.KIND: frozenset(map_rows.KINDS)},
     "Queue": {Params.ROWS: frozenset(STATES), Params.AGE: frozenset(AGES)},
 }
 

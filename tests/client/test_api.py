@@ -110,8 +110,8 @@ def test_a_secret_is_forgotten_by_its_kind(client: Client, script: Script) -> No
 
 
 def test_the_points_of_the_map_come_as_they_are(client: Client, script: Script) -> None:
-    script.on("GET", "/api/index/map/points", 200, {"any": "bytes"})
-    assert json.loads(client.get_map_points()) == {"any": "bytes"}
+    script.on("GET", "/api/index/map/m%2F1/points", 200, {"any": "bytes"})
+    assert json.loads(client.get_map_points("m/1")) == {"any": "bytes"}
 
 
 def test_a_rehearsal_is_thrown_away_by_its_id(client: Client, script: Script) -> None:

@@ -71,8 +71,8 @@ class FakeMaps:
         self._note("get_map")
         return MapReading(latest=self.map, generation=3, taken_at=now())
 
-    def get_map_points(self) -> bytes:
-        self._note("get_map_points")
+    def get_map_points(self, map_id: str) -> bytes:
+        self._note("get_map_points", map_id)
         table, sink = points(), pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)

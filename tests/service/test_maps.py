@@ -24,8 +24,12 @@ def lay_out(road: Road, **request: Any) -> dict[str, Any]:
     return latest
 
 
+def points_path(road: Road) -> str:
+    return f"/api/index/map/{road.get('/api/index/map')['latest']['map_id']}/points"
+
+
 def points_of(road: Road) -> pa.Table:
-    answer = road.api.get("/api/index/map/points")
+    answer = road.api.get(points_path(road))
     assert answer.status_code == 200, answer.text
     assert hashlib.sha256(answer.content).hexdigest() == road.get("/api/index/map")["latest"]["points_sha256"]
     return pa.ipc.open_stream(answer.content).read_all()
@@ -70,11 +74,12 @@ def test_after_a_refresh_only_what_changed_moves(road: Road) -> None:
 
 def test_the_points_are_not_sent_again_to_who_has_them_and_there_are_none_before_the_first_map(road: Road) -> None:
     assert road.get("/api/index/map") | {"taken_at": None} == {"latest": None, "generation": None, "taken_at": None}
-    assert road.api.get("/api/index/map/points").status_code == 404
+    assert road.api.get(f"/api/index/map/{'0' * 32}/points").status_code == 404
     road.fill(sheet(1, 2))
     lay_out(road)
-    first = road.api.get("/api/index/map/points")
-    assert road.api.get("/api/index/map/points", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    path = points_path(road)
+    first = road.api.get(path)
+    assert road.api.get(path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
 
 
 def test_a_map_half_written_is_no_map_and_the_next_one_sweeps_it_away(road: Road) -> None:
@@ -88,7 +93,9 @@ def test_a_map_half_written_is_no_map_and_the_next_one_sweeps_it_away(road: Road
     assert newest is not None
     assert newest.map_id == kept["map_id"]
     latest = lay_out(road)
-    assert [path.name for path in folder.iterdir()] == [latest["map_id"]]
+    assert {path.name for path in folder.iterdir()} == {kept["map_id"], latest["map_id"]}, "somebody may be looking at the one before"
+    newer = lay_out(road)
+    assert {path.name for path in folder.iterdir()} == {latest["map_id"], newer["map_id"]}
 
 
 def test_a_layout_that_cannot_be_read_is_begun_anew(road: Road) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import faiss
 import numpy as np
@@ -127,13 +127,18 @@ def find_neighbours(vectors: Floats, tell: Progress) -> Neighbours:
     return Neighbours(rows, cosines)
 
 
-def lay_out(ids: Ints, vectors: Floats, near: Neighbours, before: Layout | None, *, fine: bool, tell: Progress) -> Layout:
-    """Place the ``ids`` by their ``narrow`` vectors (n, d); what stood on the map ``before`` and is what it was stays there."""
+def lay_out(
+    ids: Ints, vectors: Floats, near: Neighbours, before: Layout | None, *, fine: bool, tell: Progress, like: Layout | None = None
+) -> Layout:
+    """Place the ``ids`` by their ``narrow`` vectors (n, d); what stood on the map ``before`` and is what it was stays there.
+
+    A map begun anew is turned so that what it shares with the map ``like`` lies in the same directions.
+    """
     marks = _marks_of(vectors)
     stays, stood = _match(ids, marks, before)
     if before is None or len(stood) < _KEPT_RATIO * len(ids) or before.frame.centroids.shape[1] != vectors.shape[1]:
         tell("finding regions", 0, None)
-        frame = _make_frame(vectors)
+        frame = _turn(_make_frame(vectors), ids, vectors, like)
         cells, places = frame.place(vectors)
         if fine:
             places = _refine(places, near, tell)
@@ -159,6 +164,18 @@ def _match(ids: Ints, marks: NDArray[np.uint64], before: Layout | None) -> tuple
     _, mine, theirs = np.intersect1d(ids, before.ids, return_indices=True)
     same = marks[mine] == before.marks[theirs]
     return mine[same], theirs[same]
+
+
+def _turn(frame: Frame, ids: Ints, vectors: Floats, like: Layout | None) -> Frame:
+    """The same cells, turned or mirrored as a whole (orthogonal Procrustes) towards where the same ids stand on ``like``."""
+    if like is None:
+        return frame
+    shared, mine, theirs = np.intersect1d(ids, like.ids, return_indices=True)
+    if len(shared) < 3:
+        return frame
+    here, there = frame.place(vectors[mine])[1], like.places[theirs]
+    left, _, right = np.linalg.svd((here - here.mean(axis=0)).T @ (there - there.mean(axis=0)))
+    return replace(frame, places=(frame.places @ (left @ right)).astype(np.float32))
 
 
 def _make_frame(vectors: Floats) -> Frame:

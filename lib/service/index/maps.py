@@ -50,7 +50,8 @@ class Maps:
             return None
 
     def publish(self, laid_out: IndexMap, layout: Layout, points: bytes) -> None:
-        """Make it the newest, durably; the ones before it, and what attempts that died have left, go."""
+        """Make it the newest, durably. The one before stays for those who look at it; older ones, and what dead attempts left, go."""
+        before = self.newest()
         aside, final = self.folder / f"{_BUILDING}{laid_out.map_id}", self.folder / laid_out.map_id
         for leftover in (aside, final):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -62,7 +63,7 @@ class Maps:
         aside.rename(final)
         sync_folder(self.folder)
         for path in self.folder.iterdir():
-            if path != final:
+            if path != final and (before is None or path.name != before.map_id):
                 shutil.rmtree(path, ignore_errors=True)
 
     def _folders(self) -> list[Path]:

@@ -51,8 +51,11 @@ def _make(context: JobContext, maps: Maps) -> IndexMap:
     if not len(ids):
         raise OperationFailed(JobFailure.NO_INDEX, "No row of the table is in the index: there is nothing to map.", "Import a sheet first.")
     near = find_neighbours(vectors, context.tell)
-    before = None if request.anew else _comparable(maps, request)
-    layout = lay_out(ids, vectors, near, before, fine=request.layout == "fine", tell=context.tell)
+    newest = maps.newest()
+    last = maps.layout_of(newest)
+    # A fine map says nothing of where things stand on a coarse one.
+    before = last if newest and newest.layout == request.layout and not request.anew else None
+    layout = lay_out(ids, vectors, near, before, fine=request.layout == "fine", tell=context.tell, like=last)
     context.tell("naming regions")
     fields = sorted({name for row in rows.values() for name in row.fields})[:_FIELDS]
     points = _pack(_table(layout, near, rows, fields))
@@ -86,12 +89,6 @@ def _open(context: JobContext) -> OpenGeneration:
         return OpenGeneration(generations.folder_of(served), served)
     except DamagedIndex as damage:
         raise OperationFailed(JobFailure.NO_INDEX, str(damage), "Rebuild the index: its vectors are all there.") from damage
-
-
-def _comparable(maps: Maps, request: MapRequest) -> Layout | None:
-    """The last map, if it was of the same kind: a fine map says nothing of where things stand on a coarse one."""
-    newest = maps.newest()
-    return maps.layout_of(newest) if newest and newest.layout == request.layout else None
 
 
 def _read_vectors(context: JobContext, opened: OpenGeneration) -> tuple[Ints, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Path
 from fastapi.responses import FileResponse, Response
 
 from lib.contract.errors import ErrorCode
@@ -23,14 +23,19 @@ def get_map(_: Viewer, services: ServicesDep) -> MapReading:
 
 
 @router.get(
-    "/points",
+    "/{map_id}/points",
     response_class=FileResponse,
     responses=problems(ErrorCode.NOT_FOUND, ErrorCode.BAD_RANGE)
     | {206: {"description": "A part, for a Range."}, 304: {"description": "The points you have are these."}},
 )
-def get_map_points(_: Viewer, services: ServicesDep, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-    """Every point of the newest map, as an Arrow stream."""
-    laid_out, path = maps.find_points(services.config)
+def get_map_points(
+    map_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
+    _: Viewer,
+    services: ServicesDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Every point of this map, as an Arrow stream. The map before the newest can still be had."""
+    laid_out, path = maps.find_points(services.config, map_id)
     return download(
         path,
         sha256=laid_out.points_sha256,

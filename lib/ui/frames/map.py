@@ -163,5 +163,4 @@ def _get_map(newest: str) -> MapReading:  # noqa: ARG001  part of the key
 @st.cache_resource(max_entries=2, show_spinner="Loading the points …")
 def load_points(map_id: str) -> pa.Table:
     """The points of this map; read once for everybody who looks at it."""
-    del map_id  # part of the key: a map never changes
-    return pa.ipc.open_stream(get_client().get_map_points()).read_all()
+    return pa.ipc.open_stream(get_client().get_map_points(map_id)).read_all()

@@ -17,7 +17,7 @@ from lib.ui.session import Params, now, zone
 from lib.ui.widgets import show_heading, show_nothing
 
 PAGE = 50
-_KINDS = {"All": None, "Nearly the same": TWINS, "Stand alone": ALONE}
+KINDS = {"All": None, "Nearly the same": TWINS, "Stand alone": ALONE}
 _COLUMNS = [
     Column(title="Key"),
     Column(title="Begins", wide=True),
@@ -34,15 +34,15 @@ def show_rows(points: pa.Table, latest: IndexMap, box: Box | None) -> None:
     names = {region_name(region): region.region for region in latest.regions}
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_choice"):
         name = st.selectbox("Region", list(names), index=None, placeholder="All regions", key=Params.REGION, bind="query-params", width=320)
-        kind = st.segmented_control("Rows that", list(_KINDS), default="All", required=True, key=Params.KIND, bind="query-params") or "All"
-    chosen = choose(points, box=box, region=names.get(name or ""), kind=_KINDS[kind])
+        kind = st.segmented_control("Rows that", list(KINDS), default="All", required=True, key=Params.KIND, bind="query-params") or "All"
+    chosen = choose(points, box=box, region=names.get(name or ""), kind=KINDS[kind])
     if box is None and name is None and kind == "All":
         show_heading("Regions", note="draw a box on the map, or choose a region, to see its rows")
         st.html(table(_REGION_COLUMNS, _region_rows(latest), caption="Regions of the map, largest first"))
         return
     where = [*(["in the box"] if box else []), *([f"of “{name}”"] if name else [])]
     told = f"{plural(len(chosen), 'row')} {' and '.join(where)}".strip()
-    show_heading("Rows", note=told + ("" if kind == "All" else f", {_KINDS[kind]}"))
+    show_heading("Rows", note=told + ("" if kind == "All" else f", {KINDS[kind]}"))
     if not len(chosen):
         show_nothing("No row here.", "Draw the box elsewhere, or choose another region.")
         return

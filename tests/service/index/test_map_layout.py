@@ -65,6 +65,18 @@ def test_a_map_of_other_vectors_is_begun_anew(vectors: np.ndarray) -> None:
     assert place(others, before, fine=False).kept == 0
 
 
+@pytest.mark.feature("M5")
+@pytest.mark.parametrize("fine", [False, True])
+def test_a_map_begun_anew_lies_in_the_directions_of_the_one_before(vectors: np.ndarray, fine: bool) -> None:
+    first = place(vectors, fine=False)
+    turned = Layout(first.ids, first.places @ np.asarray([[0, 1], [-1, 0]], np.float32), first.cells, first.marks, first.frame)
+    near = find_neighbours(vectors, tell)
+    again = lay_out(IDS, vectors, near, None, fine=fine, tell=tell, like=turned)
+    here, there = again.places - again.places.mean(axis=0), turned.places - turned.places.mean(axis=0)
+    assert (here * there).sum() > 0.7 * np.linalg.norm(here) * np.linalg.norm(there)
+    assert again.kept == 0
+
+
 def test_a_layout_survives_being_written_down(vectors: np.ndarray) -> None:
     before = place(vectors, fine=False)
     assert place(vectors, Layout.load(before.dump()), fine=False).kept == len(IDS)
