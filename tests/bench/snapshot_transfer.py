@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import faiss
 import numpy as np
 import psutil
 
 from lib.contract.model import utc_now
 from lib.service.config import Config
+from lib.service.index.build import new_index
 from lib.service.index.bundle import Bundle
 from lib.service.index.generations import Generations
 from lib.service.index.saved import save_copy
@@ -32,17 +32,20 @@ DIMENSION = 256
 MIB = 1 << 20
 
 
-def publish(config: Config, vectors: int) -> str:
-    """An index of ``vectors`` random vectors, and a snapshot of it; the snapshot's id."""
-    index = faiss.index_factory(DIMENSION, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
+def batches(vectors: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Ids and random directions."""
     chance = np.random.default_rng(1)
     for start in range(0, vectors, 50_000):
         count = min(50_000, vectors - start)
         block = chance.normal(size=(count, DIMENSION)).astype(np.float32)
-        block /= np.linalg.norm(block, axis=1, keepdims=True)
-        index.add_with_ids(block, np.arange(start, start + count, dtype=np.int64))
+        yield np.arange(start, start + count, dtype=np.int64), block / np.linalg.norm(block, axis=1, keepdims=True)
+
+
+def publish(config: Config, vectors: int) -> str:
+    """An index of ``vectors`` random vectors, and a snapshot of it; the snapshot's id."""
     generations = Generations(config.index_dir)
-    served = generations.publish(index, embedder="random", fingerprint="r" * 16, revision=1, job_id="bench")
+    content = new_index(batches(vectors), factory="IDMap2,Flat", dimension=DIMENSION, expected=vectors)
+    served = generations.publish(content, embedder="random", fingerprint="r" * 16, revision=1, job_id="bench")
     snapshot_id = "b" * 32
     facts = save_copy(generations.folder_of(served), served, config.snapshots_dir / snapshot_id, table_sha256="0" * 64)
     bundle = Bundle(config.snapshots_dir / snapshot_id).facts()
