@@ -97,7 +97,8 @@ def _summarize_export(job: Job) -> str:
         return f"{format_count(count_of(job, 'rows'))} rows written"
     words = {"add": "to add", "change": "to change", "clear": "to clear", "conflict": "in conflict"}
     if job.operation is Operation.EXPORT:
-        words = {name: label.lower() for name, label in SHEET_COUNTS.items() if name != "keep"}
+        words = {"add": "added", "change": "changed", "clear": "cleared"}
+        words |= {"conflicts_ours": "in conflict overwritten", "conflicts_theirs": "in conflict left theirs"}
     counts = [f"{count:,} {label}" for name, label in words.items() if (count := count_of(job, name))]
     where = " · ".join(filter(None, (text_of(job, "spreadsheet"), text_of(job, "tab"))))
     cells = f"{', '.join(counts)} (cells)" if counts else "sheet and table are alike"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.contract.events import Topic
+from lib.contract.queue import Window
 from lib.contract.states import Desired
 from tests.pages import canned
 
@@ -182,6 +183,15 @@ class TestQueue:
 
     def test_the_charts_have_a_table_alternative(self, visit):
         assert "Samples, newest first" in visit("Queue", "busy").text
+
+    @pytest.mark.feature("Q2", "X14")
+    def test_the_table_covers_the_whole_window_and_names_the_days(self, visit):
+        seen = visit("Queue", "busy", window="7d")
+        times = [point.at for point in canned.history(Window.D7).points]
+        told = seen.text[seen.text.index("Samples, newest first") :]
+        assert f"{times[-1]:%Y-%m-%d}" in told
+        assert f"{times[3]:%Y-%m-%d}" in told, "the oldest end of the window as well"
+        assert told.count(" UTC</td>") <= 20
 
 
 class TestIndex:

@@ -13,7 +13,7 @@ from lib.contract.queue import QueueHistory, QueueReading, Window
 from lib.contract.shift import ShiftEntry
 from lib.ui.charts import WINDOW_WORDS, show_backlog_chart, show_failed_chart, show_throughput_chart
 from lib.ui.eta import describe_time_left
-from lib.ui.format import format_clock, format_count, format_duration, format_rate
+from lib.ui.format import format_clock, format_count, format_duration, format_moment, format_rate
 from lib.ui.live import last_known, latest_queue, live_block
 from lib.ui.marks import Column, Tile, Tone, moment, table, tiles
 from lib.ui.notices import describe_error, show_trouble
@@ -105,17 +105,14 @@ def _show_charts(history: QueueHistory) -> None:
         show_throughput_chart(history)
     st.html('<div class="sy-name-line">Failed <span class="sy-note">rows that need a person</span></div>')
     show_failed_chart(history)
-    with st.expander(f"The same as a table: the newest samples of the last {WINDOW_WORDS[history.window]}"):
-        st.html(
-            table(
-                _SAMPLE_COLUMNS,
-                [_sample_row(history, number) for number in range(min(TABLE_ROWS, len(history.points)))],
-                caption="Samples, newest first",
-            )
-        )
+    stride = -(-len(history.points) // TABLE_ROWS)
+    every = format_duration(stride * history.step_seconds)
+    with st.expander(f"The same as a table: the last {WINDOW_WORDS[history.window]}, a sample every {every}"):
+        told = [_sample_row(history, number) for number in range(0, len(history.points), stride)]
+        st.html(table(_SAMPLE_COLUMNS, told, caption="Samples, newest first"))
         if history.annotations:
-            told = [_annotation_row(entry) for entry in reversed(history.annotations)]
-            st.html(table(_ANNOTATION_COLUMNS, told, caption="What people did and wrote meanwhile, newest first"))
+            annotations = [_annotation_row(entry) for entry in reversed(history.annotations)]
+            st.html(table(_ANNOTATION_COLUMNS, annotations, caption="What people did and wrote meanwhile, newest first"))
 
 
 _SAMPLE_COLUMNS = (
@@ -132,7 +129,8 @@ _SAMPLE_COLUMNS = (
 def _sample_row(history: QueueHistory, number: int) -> tuple[str, ...]:
     point = history.points[-1 - number]
     counts = (format_count(count) for count in (point.pending, point.leased, point.failed))
-    return (format_clock(point.at, zone()), *counts, format_rate(point.arrival_per_second), format_rate(point.completion_per_second), "")
+    told_by = format_clock if history.window in {Window.M15, Window.H1} else format_moment  # a clock alone names no day
+    return (told_by(point.at, zone()), *counts, format_rate(point.arrival_per_second), format_rate(point.completion_per_second), "")
 
 
 _ANNOTATION_COLUMNS = (Column(title="At"), Column(title="Who"), Column(title="What", wide=True))
