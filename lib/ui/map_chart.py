@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from lib.ui.map_points import Box
@@ -14,6 +15,8 @@ from lib.ui.map_points import Box
 HEIGHT = 560
 #: Up to so many points each is a disc one can point at; more of them are dust.
 _FEW = 3_000
+#: Characters of a row that each of many points carries to the browser; all of them would keep the first look waiting.
+_MANY_WORDS = 40
 #: Told apart with any kind of colour vision, on light and dark alike; the last is for all others.
 _COLOURS = ("#3b82f6", "#ef6c00", "#10a37f", "#c026d3", "#eab308", "#64b5f6", "#e11d48", "#65a30d")
 _REST = "#94a3b8"
@@ -22,8 +25,10 @@ BOX = "box"
 
 def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: Box | None, words: str, key: str) -> Box | None:
     """Draw it; the part of it a person has drawn a box around. ``box``: the one drawn at first."""
-    rows = points.select(["key", "words", "x", "y"]).append_column("shade", labels)
-    spec = _spec(tuple(legend), len(points) <= _FEW)
+    few = len(points) <= _FEW
+    words_shown = points.column("words") if few else pc.utf8_slice_codeunits(points.column("words"), 0, _MANY_WORDS)
+    rows = points.select(["key", "x", "y"]).append_column("words", words_shown).append_column("shade", labels.dictionary_encode())
+    spec = _spec(tuple(legend), few, _extent(points.column("x")), _extent(points.column("y")))
     if box is not None:
         first = spec["params"][0] | {"value": {"x": [box.left, box.right], "y": [box.low, box.high]}}
         spec = spec | {"params": [first, *spec["params"][1:]]}
@@ -39,8 +44,15 @@ def _read(event: Any) -> Box | None:
     return Box(left, right, low, high)
 
 
+def _extent(places: pa.ChunkedArray) -> tuple[float, float]:
+    """The two ends of an axis. Said in the specification: rows come after it, and a box drawn on an axis without ends is lost."""
+    ends = pc.min_max(places).as_py()
+    margin = max(0.02 * (ends["max"] - ends["min"]), 0.01)
+    return round(ends["min"] - margin, 3), round(ends["max"] + margin, 3)
+
+
 @cache
-def _spec(legend: tuple[str, ...], few: bool) -> dict[str, Any]:
+def _spec(legend: tuple[str, ...], few: bool, across: tuple[float, float], up: tuple[float, float]) -> dict[str, Any]:
     colours = [_REST if label in {"all others", "empty"} else _COLOURS[place % len(_COLOURS)] for place, label in enumerate(legend)]
     shade = alt.Color(
         "shade:N",
@@ -49,13 +61,12 @@ def _spec(legend: tuple[str, ...], few: bool) -> dict[str, Any]:
         legend=alt.Legend(orient="top", columns=3, symbolOpacity=1, symbolSize=90, labelLimit=260),
     )
     axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
-    scale = alt.Scale(zero=False, nice=False, padding=12)
     chart = (
         alt.Chart()
         .mark_circle(size=46 if few else 9, opacity=0.85 if few else 0.55)
         .encode(
-            x=alt.X("x:Q", axis=axis, scale=scale),
-            y=alt.Y("y:Q", axis=axis, scale=scale),
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(domain=across, nice=False)),
+            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(domain=up, nice=False)),
             color=shade,
             tooltip=[alt.Tooltip("key:N", title="Key"), alt.Tooltip("words:N", title="Begins"), alt.Tooltip("shade:N", title="Colour")],
         )
