@@ -58,6 +58,8 @@ def summarize(job: Job) -> str:
 def _summarize_cancelled(job: Job) -> str:
     """Where it stopped, what became of that, and that nothing is left of it. One that never began has nothing to say of rows."""
     phase, done, total = text_of(job, "phase"), count_of(job, "done"), count_of(job, "total")
+    if job.operation is Operation.EXPORT and job.arguments.get("plan_id") and job.attempt > 1:
+        return "Stopped on request after a worker of it had died: comparing again says whether the sheet was written."
     if phase is None:
         return "Stopped on request before it began; everything is as it was before."
     if job.operation is Operation.REQUEUE:

@@ -15,6 +15,7 @@ from lib.contract.operations import Gate, Reason
 from lib.contract.states import JobState, Operation, PlanState
 from lib.ui.frames.conflicts import KEEP_WORDS
 from lib.ui.frames.writing import describe_commit
+from lib.ui.results import summarize
 from tests.pages.canned import JOB_ID, PLAN_ID, job, now
 from tests.pages.fake_access import EMAIL, TABS, with_access
 from tests.pages.fake_exports import TARGET, export_plan
@@ -177,6 +178,13 @@ class TestWriting:
     def test_what_is_known_of_a_write_that_broke_off(self, state, code, began, said):
         error = JobError(code=code, detail="It broke off.") if code else None
         assert said in describe_commit(writing(state, error=error), began=began)[1]
+
+    @pytest.mark.feature("E3")
+    def test_a_cancel_after_a_worker_died_denies_no_write(self):
+        again = writing(JobState.CANCELLED, attempt=2)
+        assert "It is not known here" in describe_commit(again, began=True)[1]
+        assert "as it was before" not in summarize(again)
+        assert "as it was before" in summarize(writing(JobState.CANCELLED))
 
     def test_the_job_of_a_comparison_leads_to_its_plan(self, visit):
         seen = visit("Export", "idle")

@@ -197,7 +197,8 @@ def describe_commit(job: Job, *, began: bool) -> tuple[Tone, str, str]:
     if job.state is JobState.SUCCEEDED:
         words = "<b>The sheet holds it.</b> It was put in place in one change, and a mark in the tab names this export."
         return Tone.DONE, words, "verified"
-    broke_off = job.state is JobState.INTERRUPTED or (job.error is not None and job.error.code in _UNSURE)
+    died = job.state is JobState.INTERRUPTED or (job.state is JobState.CANCELLED and job.attempt > 1)  # perhaps after the one change
+    broke_off = died or (job.error is not None and job.error.code in _UNSURE)
     if began and broke_off:
         words = (
             "<b>It is not known here whether the sheet was written.</b> It holds all of the old or all of the new content, never a mix, "
