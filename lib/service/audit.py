@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 
 from lib.contract.audit import AuditEntry
-from lib.service.sheets.cells import disarm
+from lib.contract.formulas import disarm
 from lib.service.storage.audit import list_actions
 from lib.service.storage.database import Database
 

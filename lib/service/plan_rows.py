@@ -10,13 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from lib.contract.errors import ErrorCode
+from lib.contract.formulas import disarm
 from lib.contract.imports import RowError, hold_removals
 from lib.contract.plans import RowFilter, TickRequest
 from lib.contract.states import Change
 from lib.service import gate
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.plan_fields import tick_columns
-from lib.service.sheets.cells import disarm
 from lib.service.storage import plans as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.counters import get_counters

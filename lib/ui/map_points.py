@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lib.contract.formulas import disarm
 from lib.contract.maps import FIELD_COLUMN, NEAR_DUPLICATE_COSINE, IndexMap, MapRegion
 
 #: Values of a field that have a colour of their own; the rest are one.
@@ -136,9 +136,5 @@ def to_csv(points: pa.Table, laid_out: IndexMap) -> bytes:
         fields = [row[FIELD_COLUMN + name] or "" for name in laid_out.fields]
         near = "" if row["nearest_cosine"] is None else f"{row['nearest_cosine']:.4f}"
         cells = [row["key"], row["words"], *fields, names.get(row["region"], ""), row["nearest_key"] or ""]
-        writer.writerow([*_disarm(cells), near, f"{row['x']:.4f}", f"{row['y']:.4f}"])
+        writer.writerow([*map(disarm, cells), near, f"{row['x']:.4f}", f"{row['y']:.4f}"])
     return file.getvalue().encode("utf-8-sig")
-
-
-def _disarm(cells: Sequence[str]) -> list[str]:
-    return [f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else cell for cell in cells]

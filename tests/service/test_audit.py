@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
+from lib.contract.formulas import rearm
 from lib.contract.model import utc_now
 from lib.service import audit
 from lib.service.config import Config
 from lib.service.security import _local_user
-from lib.service.sheets.cells import rearm
 from lib.service.storage import schema
 from lib.service.storage.audit import list_actions, record_action
 from lib.service.storage.credentials import put_credentials

@@ -10,10 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lib.contract.formulas import rearm
 from lib.contract.imports import FileSource, ReadAs
 from lib.contract.jobs import JobFailure
 from lib.contract.states import SheetFormat
-from lib.service.sheets.cells import rearm
 from lib.service.sheets.digest import hash_file
 from lib.service.sheets.reading import Record, UnreadableSheet, check_header, find_header_row, rearm_all
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from lib.contract.formulas import rearm
 from lib.contract.imports import MAX_CELL_CHARACTERS, MAX_COLUMNS, ReadAs
 from lib.contract.jobs import JobFailure
-from lib.service.sheets.cells import rearm
 
 
 class UnreadableSheet(Exception):

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from lib.contract.exports import XLSX_MAX_CELL_CHARACTERS, XLSX_MAX_ROWS, ExportFormat, FileTarget
-from lib.service.sheets.cells import disarm, escape
+from lib.contract.formulas import disarm, escape
 
 #: Rows per group of a Parquet file.
 PARQUET_ROWS = 20_000

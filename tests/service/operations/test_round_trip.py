@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.service.sheets.cells import disarm, escape
+from lib.contract.formulas import disarm, escape
 from lib.service.sheets.writers import why_not_in_xlsx
 from tests.service.road import MAPPING, Road, csv_of, sheet
 from tests.service.sheets.books import workbook

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lib.service.sheets.cells import disarm, escape, hash_content, hash_record, join_text, rearm
+from lib.contract.formulas import disarm, escape, rearm
+from lib.service.sheets.cells import hash_content, hash_record, join_text
 
 CELLS = st.one_of(st.text(alphabet="'=+-@\t\r\n 1a.e\x00＝", max_size=6), st.text())
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from lib.contract.exports import ExportFormat, FileTarget
+from lib.contract.formulas import rearm
 from lib.service.sheets import writers
-from lib.service.sheets.cells import rearm
 from lib.service.sheets.writers import DoesNotFit, open_writer, why_not_in_xlsx
 
 CELL = st.one_of(
