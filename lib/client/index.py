@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from typing import Literal
-from uuid import uuid4
 
-from lib.client.errors import Unexpected
 from lib.client.operations import LIMIT
 from lib.client.paths import path_of
+from lib.client.starts import start_job
 from lib.client.transport import Call, Transport
 from lib.contract.golden import GoldenComparison, GoldenQuestion, GoldenReading, GoldenRequest
 from lib.contract.health import DriftPage, HealthReading
 from lib.contract.index import IndexReading, ProbeRequest, SearchResult
-from lib.contract.operations import EmptyRequest, Started
+from lib.contract.operations import EmptyRequest
 from lib.contract.states import DriftKind
 
 
@@ -60,10 +59,7 @@ class IndexClient:
 
     def start_check(self, idempotency_key: str | None = None) -> str:
         """Compare table and index, and look at the vectors; the job's id."""
-        started = self.transport.post(Started, "/api/index/check", EmptyRequest(), idempotency_key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected("a started check without its job")
-        return started.job_id
+        return start_job(self.transport, "/api/index/check", EmptyRequest(), idempotency_key)
 
     def get_check(self) -> HealthReading:
         """What the newest check found, and what a repair would do about it."""

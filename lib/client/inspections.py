@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from lib.client.errors import Unexpected
 from lib.client.paths import path_of
+from lib.client.starts import start_job
 from lib.client.transport import Transport
 from lib.contract.index import SearchRequest
 from lib.contract.inspections import GoBackReading, GoBackRequest, InspectedResult, Inspection, InspectRequest, RestoreRequest
-from lib.contract.operations import Started
 
 
 class InspectionsClient:
@@ -19,7 +16,7 @@ class InspectionsClient:
 
     def start_inspection(self, request: InspectRequest, idempotency_key: str | None = None) -> str:
         """Read a snapshot or an uploaded file safely, and compare it; the id of the job and of its report."""
-        return self._started("/api/operations/inspect", request, idempotency_key)
+        return start_job(self.transport, "/api/operations/inspect", request, idempotency_key)
 
     def get_inspection(self, inspection_id: str) -> Inspection:
         """What is inside, and what would change if it were served."""
@@ -31,7 +28,7 @@ class InspectionsClient:
 
     def start_restore(self, request: RestoreRequest, idempotency_key: str | None = None) -> str:
         """Serve what was inspected; the job's id. Refused unless its name was typed."""
-        return self._started("/api/operations/restore", request, idempotency_key)
+        return start_job(self.transport, "/api/operations/restore", request, idempotency_key)
 
     def get_go_back(self) -> GoBackReading:
         """Whether one can go back, and to which generation."""
@@ -40,9 +37,3 @@ class InspectionsClient:
     def go_back(self, request: GoBackRequest) -> GoBackReading:
         """Serve the generation before again, or another that is still on disk; Refused when something is in the way."""
         return self.transport.post(GoBackReading, "/api/index/go-back", request)
-
-    def _started(self, path: str, request: InspectRequest | RestoreRequest, key: str | None) -> str:
-        started = self.transport.post(Started, path, request, key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected(f"{path} was started without its job")
-        return started.job_id

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from lib.client.errors import Unexpected
 from lib.client.paths import path_of
+from lib.client.starts import start_job
 from lib.client.transport import Call, Transport
 from lib.contract.maps import MapReading, MapRequest
-from lib.contract.operations import Started
 
 
 class MapsClient:
@@ -27,7 +24,4 @@ class MapsClient:
 
     def start_map(self, request: MapRequest, idempotency_key: str | None = None) -> str:
         """Lay the served generation out; the job's id."""
-        started = self.transport.post(Started, "/api/operations/map", request, idempotency_key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected("a started map without its job")
-        return started.job_id
+        return start_job(self.transport, "/api/operations/map", request, idempotency_key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
-from lib.client.errors import Unexpected
 from lib.client.paths import path_of
+from lib.client.starts import start_job
 from lib.client.transport import Transport
 from lib.contract.exports import ExportRequest
 from lib.contract.health import RepairRequest
@@ -111,7 +111,4 @@ class OperationsClient:
         return self.transport.post(Intention, path_of("/api/intentions", intention_id, "cancel"), EmptyRequest())
 
     def _start(self, operation: str, request: Request, key: str | None) -> str:
-        started = self.transport.post(Started, f"/api/operations/{operation}", request, key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected(f"a started {operation} without its job")
-        return started.job_id
+        return start_job(self.transport, f"/api/operations/{operation}", request, key)

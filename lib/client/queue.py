@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from lib.client.errors import Unexpected
 from lib.client.operations import LIMIT
 from lib.client.paths import path_of
+from lib.client.starts import start_job
 from lib.client.transport import Transport
-from lib.contract.operations import Started
 from lib.contract.queue import (
     FailureGroups,
     FailurePage,
@@ -69,10 +66,7 @@ class QueueClient:
 
     def start_requeue(self, request: RequeueRequest, idempotency_key: str | None = None) -> str:
         """Do one thing with every item that matches; the job's id."""
-        started = self.transport.post(Started, "/api/operations/requeue", request, idempotency_key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected("a started requeue without its job")
-        return started.job_id
+        return start_job(self.transport, "/api/operations/requeue", request, idempotency_key)
 
     def find_rows(self, query: str) -> TraceMatches:
         """Rows by key, by how the key begins, or by a phrase of the text."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-from lib.client.errors import Unexpected
 from lib.client.paths import path_of
+from lib.client.starts import start_job
 from lib.client.transport import Call, Transport
 from lib.contract.index import SearchRequest
-from lib.contract.operations import Started
 from lib.contract.rehearsals import Rehearsal, RehearsalPage, RehearsedResult, RehearseRequest
 
 
@@ -19,10 +16,7 @@ class RehearsalsClient:
 
     def start_rehearsal(self, request: RehearseRequest, idempotency_key: str | None = None) -> str:
         """Try a change on sample rows; the id of the job and of its report."""
-        started = self.transport.post(Started, "/api/operations/rehearse", request, idempotency_key or uuid4().hex)
-        if started.job_id is None:
-            raise Unexpected("a started rehearsal without its job")
-        return started.job_id
+        return start_job(self.transport, "/api/operations/rehearse", request, idempotency_key)
 
     def list_rehearsals(self) -> RehearsalPage:
         """The newest first."""
