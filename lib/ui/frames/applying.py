@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from html import escape
 
 import streamlit as st
 
@@ -18,16 +17,16 @@ from lib.contract.states import InvalidPolicy, JobState, Operation, PlanState
 from lib.ui.dialogs import Question, ask
 from lib.ui.eta import describe_searchable
 from lib.ui.format import format_count, format_ratio, plural
-from lib.ui.frames.job_detail import show_job_error
+from lib.ui.frames.job_detail import show_ended
 from lib.ui.frames.undo import show_undo, show_undone
 from lib.ui.gates import WhenFree, gated_button, show_intentions
 from lib.ui.live import find_job, gate_of, last_known, latest_index, latest_jobs, latest_queue, live_block, newest_jobs
-from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Tile, Tone, badge, box, moment, tiles
+from lib.ui.marks import Tile, Tone, tiles
 from lib.ui.notices import Notice, attempt, describe_error, show_trouble, start_key
 from lib.ui.pages import PAGES
 from lib.ui.plans import count_effects, count_unticked, remaining
-from lib.ui.results import IMPORT_COUNTS, count_of, duration_of, summarize
-from lib.ui.session import Keys, Params, get_client, get_hub, get_param, go_to, now, zone
+from lib.ui.results import IMPORT_COUNTS, count_of
+from lib.ui.session import Keys, Params, get_client, get_hub, get_param, go_to, now
 from lib.ui.starts import show_preview_again
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_unknown
 
@@ -219,12 +218,7 @@ def show_import_job() -> None:
 
 
 def _show_outcome(job: Job) -> None:
-    at = now()
-    show_heading("What came of it", Topic.JOBS)
-    by = f"by {escape(job.requested_by)}, {moment(job.finished_at, now=at, zone=zone())}, in {duration_of(job, at)}"
-    said = f"{badge(JOB_MARKS[job.state])} {OPERATION_WORDS[job.operation]}"
-    st.html(box(JOB_MARKS[job.state].tone, said + ("" if job.error else f": {escape(summarize(job))}"), by))
-    show_job_error(job)
+    show_ended(job)
     if job.operation is Operation.UNDO:
         show_undone(job)
     elif job.operation is Operation.IMPORT and job.state is JobState.SUCCEEDED:

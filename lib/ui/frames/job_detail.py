@@ -19,7 +19,7 @@ from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, 
 from lib.ui.frames.rehearsals import rehearsal_link
 from lib.ui.frames.undo import show_undo, show_undone
 from lib.ui.live import find_job, find_operation, last_known, live_block
-from lib.ui.marks import OPERATION_WORDS, Tone, box, code, facts, icon, moment
+from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Tone, badge, box, code, facts, icon, moment
 from lib.ui.notices import describe_error, show_link, show_trouble
 from lib.ui.results import duration_of, summarize
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
@@ -69,6 +69,16 @@ def _show_detail(job_id: str) -> None:
             st.html(
                 '<div class="sy-note">What was done to it, newest first</div>' + audit_table(audit.items, caption="Actions on this job")
             )
+
+
+def show_ended(job: Job) -> None:
+    """The head of what came of a job: how it ended, in a sentence, by whom and when; and its error, if it had one."""
+    at = now()
+    show_heading("What came of it", Topic.JOBS)
+    by = f"by {escape(job.requested_by)}, {moment(job.finished_at, now=at, zone=zone())}, in {duration_of(job, at)}"
+    said = f"{badge(JOB_MARKS[job.state])} {OPERATION_WORDS[job.operation]}"
+    st.html(box(JOB_MARKS[job.state].tone, said + ("" if job.error else f": {escape(summarize(job))}"), by))
+    show_job_error(job)
 
 
 def show_job_error(job: Job) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from html import escape
 
 import streamlit as st
 
@@ -19,14 +18,14 @@ from lib.ui.dialogs import Question, ask
 from lib.ui.export_plans import Decisions
 from lib.ui.format import format_count, plural
 from lib.ui.frames.export_sheet import show_compare_again
-from lib.ui.frames.job_detail import show_job_error
+from lib.ui.frames.job_detail import show_ended
 from lib.ui.gates import WhenFree, gated_button, show_intentions
 from lib.ui.live import gate_of, last_known, latest_jobs, live_block, newest_jobs
-from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Tile, Tone, badge, box, moment, tiles
+from lib.ui.marks import Tile, Tone, tiles
 from lib.ui.notices import Notice, describe_error, start_key
 from lib.ui.pages import PAGES
-from lib.ui.results import SHEET_COUNTS, count_of, duration_of, summarize
-from lib.ui.session import Params, get_client, go_to, now, zone
+from lib.ui.results import SHEET_COUNTS, count_of
+from lib.ui.session import Params, get_client, go_to
 from lib.ui.widgets import show_active_job, show_finding, show_heading
 
 #: After these, nobody but the sheet itself knows whether its one change was made.
@@ -164,12 +163,7 @@ def show_export_job(job: Job) -> None:
 
 
 def _show_outcome(job: Job) -> None:
-    at = now()
-    show_heading("What came of it", Topic.JOBS)
-    by = f"by {escape(job.requested_by)}, {moment(job.finished_at, now=at, zone=zone())}, in {duration_of(job, at)}"
-    said = f"{badge(JOB_MARKS[job.state])} {OPERATION_WORDS[job.operation]}"
-    st.html(box(JOB_MARKS[job.state].tone, said + ("" if job.error else f": {escape(summarize(job))}"), by))
-    show_job_error(job)
+    show_ended(job)
     if job.state is JobState.SUCCEEDED:
         st.html(tiles([Tile(label=label, value=format_count(count_of(job, name))) for name, label in SHEET_COUNTS.items()]))
     tone, words, symbol = describe_commit(job, began=_has_begun(job))
