@@ -23,9 +23,8 @@ SLOW_TESTS := $(wildcard tests/browser tests/faults)
 SERVICE_TESTS := $(wildcard tests/service tests/emulator)
 NO_UNIT_TESTS := $(SLOW_TESTS) $(SERVICE_TESTS) tests/bench tests/pictures
 UNIT_TESTS := $(wildcard tests/test_*.py) $(filter-out $(NO_UNIT_TESTS),$(patsubst %/,%,$(wildcard tests/*/)))
-# On two cores this halves the wait; the slow ones measure time and run one after the other.
-PYTEST = $(BIN)/python -m pytest
-PYTEST_BOTH_CORES = $(PYTEST) -n 2 --dist loadfile
+# On two cores this halves the wait: much of it is waiting for what was stopped, killed or cut off.
+PYTEST_BOTH_CORES = $(BIN)/python -m pytest -n 2 --dist loadfile
 TYPED := $(wildcard Home.py pages/*.py) lib
 
 help:  ## this list
@@ -37,7 +36,7 @@ run: .venv/installed  ## set up if need be, then serve the console and its API o
 test: .venv/installed-for-tests $(CHROMIUM) $(POSTGRES) check  ## set up if need be, then every check and every test, browser included
 	$(PYTEST_BOTH_CORES) $(UNIT_TESTS)
 	$(PYTEST_BOTH_CORES) $(SERVICE_TESTS)
-	$(PYTEST) $(SLOW_TESTS)
+	$(PYTEST_BOTH_CORES) $(SLOW_TESTS)
 
 test-unit: .venv/installed-for-tests  ## only the tests that need neither the service's databases and processes nor a browser
 	$(PYTEST_BOTH_CORES) $(UNIT_TESTS)

@@ -20,9 +20,10 @@ from lib.service.feed import RING_EVENTS
 from lib.service.routers import stream
 from tests.client.conftest import LiveService, new_client, offer_all, push, until
 from tests.client.fault_proxy import FaultProxy
+from tests.faults.seed import choose_seed
 
 CUTS = int(os.environ.get("SWITCHYARD_FEED_CUTS", "60"))
-SEED = int(os.environ.get("SWITCHYARD_FAULT_SEED") or random.SystemRandom().randrange(1_000_000))
+SEED = choose_seed("SWITCHYARD_FAULT_SEED")
 #: Silence that counts as a lost connection; a stall lasts longer.
 SILENCE_SECONDS = 0.4
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -19,10 +18,11 @@ from lib.contract.faults import BadFile, Fault
 from lib.service.index.quarantine import Staged, check_structure, stage_upload
 from lib.service.index.sandbox import examine
 from tests.faults.hostile import MEMBERS, Corpus, Hostile, all_files
+from tests.faults.seed import choose_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = int(os.environ.get("SWITCHYARD_FUZZ_FILES", "1000"))
-SEED = int(os.environ.get("SWITCHYARD_FUZZ_SEED") or random.SystemRandom().randrange(1_000_000))
+SEED = choose_seed("SWITCHYARD_FUZZ_SEED")
 #: So many that pass the walker get a child of their own, as in production; one process then reads and uses all of them.
 OWN_CHILDREN = max(12, FILES // 50)
 

@@ -29,12 +29,13 @@ from tests.faults.road import (
     wait_plan,
     wait_searchable,
 )
+from tests.faults.seed import choose_seed
 from tests.faults.strike import VICTIMS, Strike
 
 pytestmark = pytest.mark.faults
 
 KILLS = int(os.environ.get("SWITCHYARD_FAULT_KILLS", "6"))
-SEED = int(os.environ.get("SWITCHYARD_FAULT_SEED") or random.SystemRandom().randrange(1_000_000))
+SEED = choose_seed("SWITCHYARD_FAULT_SEED")
 
 
 class Campaign:

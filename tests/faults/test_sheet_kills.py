@@ -23,13 +23,14 @@ from tests.emulator.server import Call, Emulator, Fault
 from tests.emulator.workbook import Cell, Formula
 from tests.faults.console import Console, until
 from tests.faults.road import MAPPING, wait_job, wait_plan
+from tests.faults.seed import choose_seed
 from tests.service.operations.sheet_world import BOOK, TARGET, foreign, raw
 from tests.service.road import csv_of
 
 pytestmark = pytest.mark.faults
 
 ALL = os.environ.get("SWITCHYARD_SHEET_KILLS") == "all"
-SEED = int(os.environ.get("SWITCHYARD_FAULT_SEED") or random.SystemRandom().randrange(1_000_000))
+SEED = choose_seed("SWITCHYARD_FAULT_SEED")
 OURS = {"key", "text", "owner"}
 #: The number of a call, counted from the last death, or None for the one change of the tab; and whether it still reaches Google.
 Kill = tuple[int | None, bool]
