@@ -88,6 +88,7 @@ ROUTES = {
     "GET /api/index/map": "get_map",
     "GET /api/index/map/{map_id}/points": "get_map_points",
     "POST /api/operations/map": "start_map",
+    "POST /api/operations/renew": "start_renewal",
     "GET /api/index/drift": "list_drift",
     "POST /api/operations/repair": "start_repair",
     "GET /api/operations/reembed": "get_reembedding",

@@ -1,11 +1,11 @@
-"""The map of the index: what was laid out, its points, and laying it out again."""
+"""The map of the index: what was laid out, its points, laying it out again, and embedding a part of it again."""
 
 from __future__ import annotations
 
 from lib.client.paths import path_of
 from lib.client.starts import start_job
 from lib.client.transport import Call, Transport
-from lib.contract.maps import MapReading, MapRequest
+from lib.contract.maps import MapReading, MapRequest, RenewRequest
 
 
 class MapsClient:
@@ -25,3 +25,7 @@ class MapsClient:
     def start_map(self, request: MapRequest, idempotency_key: str | None = None) -> str:
         """Lay the served generation out; the job's id."""
         return start_job(self.transport, "/api/operations/map", request, idempotency_key)
+
+    def start_renewal(self, request: RenewRequest, idempotency_key: str | None = None) -> str:
+        """Have a part of a map embedded again; the job's id."""
+        return start_job(self.transport, "/api/operations/renew", request, idempotency_key)

@@ -42,6 +42,7 @@ class JobFailure(StrEnum):
     NO_INDEX = "no_index"
     SNAPSHOT_MISSING = "snapshot_missing"
     INSPECTION_MISSING = "inspection_missing"
+    MAP_MISSING = "map_missing"
     CANDIDATE_CHANGED = "candidate_changed"
     SUPERSEDED = "superseded"
     CREDENTIALS_MISSING = "credentials_missing"
@@ -77,6 +78,7 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.NO_INDEX: "There is no index yet.",
     JobFailure.SNAPSHOT_MISSING: "The snapshot was deleted, or removed by age.",
     JobFailure.INSPECTION_MISSING: "What was inspected was removed by age.",
+    JobFailure.MAP_MISSING: "Newer maps have taken the place of the one the rows were chosen on.",
     JobFailure.CANDIDATE_CHANGED: "What lies in quarantine is no longer what was inspected.",
     JobFailure.SUPERSEDED: "Another generation was published meanwhile; the next refresh takes up what this one had.",
     JobFailure.CREDENTIALS_MISSING: "No key of a Google service account is stored.",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lib.contract.model import Reading, Request
 
@@ -13,12 +13,15 @@ from lib.contract.model import Reading, Request
 MAP_POINTS = 50_000
 #: A row whose nearest other is at least this near says the same in other words, or is there twice.
 NEAR_DUPLICATE_COSINE = 0.97
+#: The share of the points looked at that stand most alone.
+OUTLIER_RATIO = 0.01
 #: Characters of a row's text that a point carries.
 WORDS_LENGTH = 80
 #: How the columns of the fields are called in the points: this, then the field's name.
 FIELD_COLUMN = "field:"
 
 MapLayout = Literal["coarse", "fine"]
+MapKind = Literal["near_duplicates", "outliers"]
 
 
 class MapRequest(Request):
@@ -26,6 +29,36 @@ class MapRequest(Request):
 
     layout: MapLayout = "coarse"
     anew: bool = Field(False, description="forget where things stood on the last map")
+
+
+class MapBox(Request):
+    """A part of the plane, its edges included."""
+
+    left: float = Field(allow_inf_nan=False)
+    right: float = Field(allow_inf_nan=False)
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
+
+
+class MapPart(Request):
+    """The points that are all of this: inside the box, of the region, and of these of the kind. Null: not asked for."""
+
+    box: MapBox | None = None
+    region: int | None = None
+    kind: MapKind | None = Field(None, description="near_duplicates of any row, or the outliers: the 1 % with the least like nearest other")
+
+
+class RenewRequest(Request):
+    """Have the rows of a part of a map embedded again, though their vectors are known."""
+
+    map_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    part: MapPart
+
+    @model_validator(mode="after")
+    def _refuse_everything(self) -> Self:
+        if self.part == MapPart():
+            raise ValueError("name a box, a region or a kind of rows: the whole map is not meant by leaving all of them out")
+        return self
 
 
 class MapRegion(Reading):

@@ -55,6 +55,7 @@ TIMEOUT_SECONDS: dict[Operation, int] = {
     Operation.CHECK: 30 * 60,
     Operation.REPAIR: 60 * 60,
     Operation.REQUEUE: 60 * 60,
+    Operation.RENEW: 30 * 60,
     Operation.REEMBED: 2 * 60 * 60,
     Operation.REHEARSE: 30 * 60,
     Operation.MAP: 30 * 60,

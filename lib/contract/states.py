@@ -24,6 +24,7 @@ class Operation(StrEnum):
     MAP = "map"  #: place the vectors of the served generation on a plane; changes nothing
     REHEARSE = "rehearse"  #: try an import or another model on sample rows beside production; changes nothing
     REQUEUE = "requeue"  #: retry, discard or put first many items of the queue
+    RENEW = "renew"  #: have rows of a map embedded again by the present model, though their vectors are known
 
 
 class JobState(StrEnum):

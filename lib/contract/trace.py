@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     DISCARDED = "discarded"  #: a person gave up on it
     PUT_FIRST = "put_first"  #: a person wanted it embedded before others
     PUT_BACK = "put_back"  #: a person took that wish back
+    RENEWED = "renewed"  #: a person wanted it embedded again
 
 
 class Station(StrEnum):

@@ -40,6 +40,7 @@ QUEUE_OF: dict[Operation, str] = {
     Operation.CHECK: TABLE_QUEUE,  # it only reads: a long one must not keep the index from being refreshed
     Operation.REPAIR: INDEX_QUEUE,
     Operation.REQUEUE: TABLE_QUEUE,
+    Operation.RENEW: TABLE_QUEUE,
     Operation.MAP: TABLE_QUEUE,  # reads only
     Operation.REHEARSE: TABLE_QUEUE,  # reads only
     Operation.REEMBED: TABLE_QUEUE,  # long: the index of the present model is refreshed meanwhile

@@ -70,6 +70,7 @@ CONFLICTS: dict[Operation | Action, frozenset[Operation]] = {
     Operation.CHECK: frozenset({Operation.CHECK, Operation.REPAIR}),
     Operation.REPAIR: frozenset({Operation.CHECK, Operation.REPAIR, Operation.RESTORE, Operation.REEMBED}),
     Operation.REQUEUE: frozenset({Operation.REQUEUE}),  # each row it moves is a transaction's own; imports may go on
+    Operation.RENEW: frozenset({Operation.RENEW, Operation.REEMBED}),  # a change of the model embeds every row anyway
     Action.DRAIN: frozenset(),  # a person's wish for a worker outranks everything automatic: jobs wait for it, not it for them
     # Each of these decides once, at its start, which vectors are missing.
     Action.CHANGE_MODEL: frozenset({Operation.IMPORT, Operation.UNDO, Operation.RESTORE, Operation.REEMBED, Operation.REPAIR}),
@@ -98,6 +99,7 @@ _NOUN = {
     Operation.CHECK: "A check of the index",
     Operation.REPAIR: "A repair of the index",
     Operation.REQUEUE: "A change of many rows of the queue",
+    Operation.RENEW: "Putting rows into the queue to be embedded again",
     Operation.REEMBED: "A change of the model",
     Operation.REHEARSE: "A rehearsal",
     Operation.MAP: "The layout of a map",

@@ -34,6 +34,7 @@ _EVENT_WORDS = {
     EventKind.DISCARDED: "Given up on.",
     EventKind.PUT_FIRST: "Put before others in the queue.",
     EventKind.PUT_BACK: "Put back in line.",
+    EventKind.RENEWED: "Wanted embedded again; its vector is used until the new one is there.",
 }
 _CHANGE_WORDS = {"new": "Added", "changed": "Changed", "removed": "Removed"}
 

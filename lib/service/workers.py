@@ -204,13 +204,17 @@ class EmbeddingWorker:
 
     def _write_settled(self, lease_id: str, outcome: Outcome, embedder: Embedder) -> None:
         with self._database.write() as connection:
+            revision = next_revision(connection)
             items.store_vectors(connection, embedder.fingerprint, outcome.vectors)
+            anew = {item.content_hash for item in outcome.good if item.anew}
+            made = [vector for vector in outcome.vectors if vector[0] in anew]
+            items.replace_vectors(connection, embedder.fingerprint, made, revision=revision)
             settled = items.settle_items(
                 connection,
                 lease_id=lease_id,
                 hashes={item.entry_id: item.content_hash for item in outcome.good},
                 fingerprint=embedder.fingerprint,
-                revision=next_revision(connection),
+                revision=revision,
                 now=utc_now().timestamp(),
             )
             rows.add_processed(connection, worker_id=self._heart.worker_id, processed=settled, failed=len(outcome.failed))

@@ -72,6 +72,7 @@ _ON_INDEX = (
     Operation.REEMBED,
     Operation.REHEARSE,
     Operation.MAP,
+    Operation.RENEW,
 )
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from lib.ui.map_points import Box
+from lib.contract.maps import MapBox
 
 HEIGHT = 560
 #: Up to so many points each is a disc one can point at; more of them are dust.
@@ -23,7 +23,7 @@ _REST = "#94a3b8"
 BOX = "box"
 
 
-def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: Box | None, words: str, key: str) -> Box | None:
+def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: MapBox | None, words: str, key: str) -> MapBox | None:
     """Draw it; the part of it a person has drawn a box around. ``box``: the one drawn at first."""
     few = len(points) <= _FEW
     words_shown = points.column("words") if few else pc.utf8_slice_codeunits(points.column("words"), 0, _MANY_WORDS)
@@ -36,12 +36,12 @@ def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: Bo
     return _read(event)
 
 
-def _read(event: Any) -> Box | None:
+def _read(event: Any) -> MapBox | None:
     drawn = event["selection"].get(BOX) if event else None
     if not drawn or "x" not in drawn or "y" not in drawn:
         return None
     (left, right), (low, high) = sorted(drawn["x"]), sorted(drawn["y"])
-    return Box(left, right, low, high)
+    return MapBox(left=left, right=right, low=low, high=high)
 
 
 def _extent(places: pa.ChunkedArray) -> tuple[float, float]:

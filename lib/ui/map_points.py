@@ -4,47 +4,39 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lib.contract.formulas import disarm
-from lib.contract.maps import FIELD_COLUMN, NEAR_DUPLICATE_COSINE, IndexMap, MapRegion
+from lib.contract.map_parts import choose_points, find_outlier_cosine
+from lib.contract.maps import FIELD_COLUMN, NEAR_DUPLICATE_COSINE, IndexMap, MapBox, MapPart, MapRegion
 
 #: Values of a field that have a colour of their own; the rest are one.
 SHADES = 8
 OTHERS, EMPTY = "all others", "empty"
 REGION, STATE, SOURCE, CHANGED, NEAREST = "Region", "State", "Source", "Changed", "Nearest other"
-#: The share of the points that stand most alone.
-OUTLIER_RATIO = 0.01
 TWINS, AROUND, ALONE = f"nearly the same ({NEAR_DUPLICATE_COSINE:.2f} or more)", "some likeness", "alone"
 #: Days, newest first, and what rows changed within them are called.
 _AGES = ((1, "within a day"), (7, "within a week"), (31, "within a month"), (365, "within a year"))
 _OLDER = "longer ago"
 
 
-@dataclass(frozen=True)
-class Box:
-    """A part of the plane, its edges included."""
+def write_box(box: MapBox) -> str:
+    """As a link carries it."""
+    return ",".join(f"{edge:.4f}" for edge in (box.left, box.right, box.low, box.high))
 
-    left: float
-    right: float
-    low: float
-    high: float
 
-    def __str__(self) -> str:
-        return ",".join(f"{edge:.4f}" for edge in (self.left, self.right, self.low, self.high))
-
-    @classmethod
-    def parse(cls, text: str | None) -> Box | None:
-        """As a link carries it; None for anything else."""
-        try:
-            left, right, low, high = (float(part) for part in (text or "").split(","))
-        except ValueError:
-            return None
-        return cls(min(left, right), max(left, right), min(low, high), max(low, high))
+def read_box(text: str | None) -> MapBox | None:
+    """As a link carries it; None for anything else."""
+    try:
+        left, right, low, high = (float(part) for part in (text or "").split(","))
+        return MapBox(left=min(left, right), right=max(left, right), low=min(low, high), high=max(low, high))
+    except ValueError:
+        return None
 
 
 def shadings(laid_out: IndexMap) -> list[str]:
@@ -100,30 +92,22 @@ def _by_nearest(points: pa.Table) -> tuple[pa.Array, list[str]]:
 
 
 def _alone(points: pa.Table) -> float:
-    """The likeness to its nearest other that only the outliers do not exceed."""
-    return float(pc.quantile(points.column("nearest_cosine"), OUTLIER_RATIO, interpolation="lower")[0].as_py() or -1.0)
+    """The likeness to its nearest other that only the outliers of the whole map do not exceed."""
+    return find_outlier_cosine(_numbers(points, "nearest_cosine"))
 
 
-def choose(points: pa.Table, *, box: Box | None, region: int | None, kind: str | None) -> pa.Table:
-    """The points that are all of this: inside the box, of the region, near-duplicates (TWINS) or outliers (ALONE) of the whole map."""
-    chosen = pa.scalar(True)
-    if box is not None:
-        x, y = points.column("x"), points.column("y")
-        for edge in (
-            pc.greater_equal(x, box.left),
-            pc.less_equal(x, box.right),
-            pc.greater_equal(y, box.low),
-            pc.less_equal(y, box.high),
-        ):
-            chosen = pc.and_(chosen, edge)
-    if region is not None:
-        chosen = pc.and_(chosen, pc.equal(points.column("region"), region))
-    cosines = pc.fill_null(points.column("nearest_cosine"), -1.0)
-    if kind == TWINS:
-        chosen = pc.and_(chosen, pc.greater_equal(cosines, NEAR_DUPLICATE_COSINE))
-    if kind == ALONE:
-        chosen = pc.and_(chosen, pc.less_equal(cosines, _alone(points)))
-    return points if isinstance(chosen, pa.Scalar) else points.filter(chosen)
+def _numbers(points: pa.Table, name: str) -> NDArray[np.float64]:
+    """A column as the rule of the parts reads it: a row that is alone on the map is like no other."""
+    numbers: NDArray[np.float64] = np.nan_to_num(points.column(name).to_numpy().astype(np.float64), nan=-1.0)
+    return numbers
+
+
+def choose(points: pa.Table, part: MapPart) -> pa.Table:
+    """The points of that part; all of them when it narrows nothing."""
+    if part == MapPart():
+        return points
+    x, y, region, cosine = (_numbers(points, name) for name in ("x", "y", "region", "nearest_cosine"))
+    return points.filter(pa.array(choose_points(part, x=x, y=y, region=region, cosine=cosine)))
 
 
 def to_csv(points: pa.Table, laid_out: IndexMap) -> bytes:

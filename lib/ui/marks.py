@@ -108,6 +108,7 @@ OPERATION_WORDS: Mapping[Operation, str] = {
     Operation.CHECK: "Index check",
     Operation.REPAIR: "Index repair",
     Operation.REQUEUE: "Change of the queue",
+    Operation.RENEW: "Embedding again",
     Operation.REEMBED: "Change of the model",
     Operation.REHEARSE: "Rehearsal",
     Operation.MAP: "Map of the index",

@@ -62,7 +62,7 @@ def _summarize_cancelled(job: Job) -> str:
         return "Stopped on request after a worker of it had died: comparing again says whether the sheet was written."
     if phase is None:
         return "Stopped on request before it began; everything is as it was before."
-    if job.operation is Operation.REQUEUE:
+    if job.operation in (Operation.REQUEUE, Operation.RENEW):
         return f"Stopped on request while {phase}: {done or 0:,} rows done, the others left alone."
     if not done:
         return f"Stopped on request while {phase}; everything is as it was before."
@@ -83,6 +83,8 @@ def _summarize_success(job: Job) -> str:  # noqa: PLR0911 - one for each operati
             return _summarize_file(job)
         case Operation.REQUEUE:
             return _summarize_requeue(job)
+        case Operation.RENEW:
+            return _summarize_renewal(job)
         case Operation.MAP:
             return f"{format_count(count_of(job, 'points'))} points, {format_count(count_of(job, 'kept'))} where they stood"
         case Operation.EXPORT | Operation.COMPARE:
@@ -129,3 +131,11 @@ def _summarize_requeue(job: Job) -> str:
     skipped = count_of(job, "skipped")
     what = words.get(text_of(job, "action") or "", "done")
     return f"{format_count(count_of(job, 'done'))} rows {what}" + (f", {skipped:,} skipped" if skipped else "")
+
+
+def _summarize_renewal(job: Job) -> str:
+    words = {"gone": "no longer in the table", "in_queue": "in the queue already", "failed_before": "failed", "discarded": "discarded"}
+    why = [f"{count:,} {what}" for name, what in words.items() if (count := count_of(job, name))]
+    skipped = count_of(job, "skipped")
+    said = f"{format_count(count_of(job, 'done'))} rows in the queue to be embedded again"
+    return f"{said}, {skipped:,} skipped ({', '.join(why)})" if skipped else said

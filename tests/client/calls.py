@@ -36,7 +36,7 @@ from lib.contract.inspections import (
     SnapshotSource,
 )
 from lib.contract.jobs import Job, JobLog, JobPage
-from lib.contract.maps import MapReading, MapRequest
+from lib.contract.maps import MapPart, MapReading, MapRequest, RenewRequest
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
 from lib.contract.plans import RowFilter, TickRequest
@@ -255,6 +255,7 @@ STARTS: dict[str, tuple[Callable[[Client], str], str]] = {
     "start_inspection": (lambda c: c.start_inspection(InspectRequest(source=SnapshotSource(snapshot_id="s"))), "inspect"),
     "start_rehearsal": (lambda c: c.start_rehearsal(REHEARSE), "rehearse"),
     "start_map": (lambda c: c.start_map(MapRequest()), "map"),
+    "start_renewal": (lambda c: c.start_renewal(RenewRequest(map_id="a" * 32, part=MapPart(region=1))), "renew"),
     "start_restore": (lambda c: c.start_restore(RestoreRequest(inspection_id="a" * 32, typed_name="mine")), "restore"),
     "start_requeue": (lambda c: c.start_requeue(RequeueRequest()), "requeue"),
     "start_undo": (lambda c: c.start_undo("j/1"), "import/j%2F1/undo"),

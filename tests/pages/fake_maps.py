@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lib.contract.maps import IndexMap, MapReading, MapRegion, MapRequest
+from lib.contract.maps import IndexMap, MapReading, MapRegion, MapRequest, RenewRequest
 from tests.pages.canned import JOB_ID, ago, now
 
 #: Three regions of forty rows in a row from left to right; the first two rows of each say the same, the last stands alone.
@@ -80,4 +80,8 @@ class FakeMaps:
 
     def start_map(self, request: MapRequest, idempotency_key: str | None = None) -> str:
         self._act("start_map", request, idempotency_key)
+        return JOB_ID
+
+    def start_renewal(self, request: RenewRequest, idempotency_key: str | None = None) -> str:
+        self._act("start_renewal", request, idempotency_key)
         return JOB_ID

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import streamlit as st
 
-from lib.contract.maps import MapRequest
+from lib.contract.events import Topic
+from lib.contract.maps import MapBox, MapPart, MapRequest, RenewRequest
+from lib.contract.states import JobState, Operation
+from tests.pages.canned import job, operations
 from tests.pages.fake_maps import laid_out
 
 
@@ -50,6 +53,31 @@ def test_the_box_of_a_link_lists_exactly_the_rows_inside(visit):
     assert "KB-119" not in seen.text.replace("KB-119</td>", "")  # only as somebody's nearest
     assert seen.param("box") == "9.5000,11.5000,0.5000,1.0000"
     assert "Download 20 rows (CSV)" in {button.label for button in seen.app.get("download_button")} or "20 rows" in seen.text
+
+
+@pytest.mark.feature("M5")
+def test_the_rows_of_a_box_are_embedded_again_after_a_question_that_says_how_many_and_what_it_costs(visit):
+    seen = visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0")
+    seen.button("start_renewal").click().run()
+    assert seen.dialog_title == "Embed 20 rows again?"
+    for words in ("**20 rows**", "no money", "Search goes on with the present vectors", "Nobody can bring back"):
+        assert words in seen.text, words
+    assert not seen.asked("start_renewal")
+    seen.button("dialog_confirm").click().run()
+    ((request, key),) = seen.asked("start_renewal")
+    assert request == RenewRequest(map_id="6" * 32, part=MapPart(box=MapBox(left=9.5, right=11.5, low=0.5, high=1.0)))
+    assert key
+    assert "20 rows are put into the queue to be embedded again" in seen.text
+
+
+@pytest.mark.feature("M5")
+def test_the_map_says_what_came_of_embedding_again_and_why_rows_were_skipped(visit):
+    seen = visit_map(visit, laid_out())
+    result = {"done": 18, "skipped": 2, "gone": 1, "in_queue": 1, "failed_before": 0, "discarded": 0}
+    renewed = operations(renew=job(Operation.RENEW, JobState.SUCCEEDED, result=result))
+    seen.hub.readings[Topic.JOBS] = seen.hub.readings[Topic.JOBS].model_copy(update={"operations": renewed})
+    seen.run()
+    assert "18 rows in the queue to be embedded again, 2 skipped (1 no longer in the table, 1 in the queue already)" in seen.text
 
 
 @pytest.mark.feature("M5", "X14")

@@ -92,6 +92,12 @@ def committed(road: Road) -> Iterator[list[set[str]]]:
             event.remove(engine, name, listener)
 
 
+def note_of(road: Road) -> int:
+    """The newest note of the shift log."""
+    entry_id: int = next(entry["entry_id"] for entry in road.get("/api/shift")["entries"] if entry["kind"] == "note")
+    return entry_id
+
+
 def ids_of(road: Road) -> dict[str, str]:
     """The newest of each kind."""
     page = {name: road.get(f"/api/{name}")["items"] for name in ("intentions", "snapshots")}

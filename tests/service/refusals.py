@@ -43,6 +43,17 @@ def check_twice(road: Road) -> Provoked:
         return start_check(road)
 
 
+def renew(road: Road) -> httpx2.Response:
+    """Have the outliers of the newest map embedded again."""
+    return road.start("renew", map_id=road.get("/api/index/map")["latest"]["map_id"], part={"kind": "outliers"})
+
+
+def renew_twice(road: Road) -> Provoked:
+    road.run("map")
+    with running(road, Operation.RENEW):
+        return renew(road), road.gate("renew")
+
+
 def repair_of(check_id: str | None) -> Callable[[Road], Provoked]:
     def provoke(road: Road) -> Provoked:
         road.api.post("/api/index/check", json={})

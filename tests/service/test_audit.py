@@ -25,7 +25,8 @@ from lib.service.storage.credentials import put_credentials
 from lib.service.storage.crews import put_crew
 from lib.service.storage.database import Database
 from tests.conftest import TOKEN
-from tests.service.probes import committed, ids_of, rows_of
+from tests.service.probes import committed, ids_of, note_of, rows_of
+from tests.service.refusals import renew
 from tests.service.refused_sheets import STORED_KEY
 from tests.service.road import Road, sheet
 from tests.service.traces import mutating
@@ -116,17 +117,13 @@ ACTIONS: dict[str, tuple[Call, str]] = {
     "delete_golden_question": (lambda road: road.api.delete(golden(road)), "delete_golden_question"),
     "start_check": (post("/api/index/check"), "start_check"),
     "start_map": (post("/api/operations/map"), "start_map"),
+    "start_renewal": (renew, "start_renew"),
     "start_repair": (post("/api/operations/repair", check_id="{check}"), "start_repair"),
     "start_reembedding": (post("/api/operations/reembed", embedder="wordllama"), "start_reembed"),
     "start_rehearsal": (lambda road: road.start("rehearse", change={"kind": "reembed", "embedder": "wordllama"}), "start_rehearse"),
     "start_undo": (post("/api/operations/import/{import}/undo"), "start_undo"),
     "create_moment": (post("/api/moments"), "create_moment"),
 }
-
-
-def note_of(road: Road) -> int:
-    entry_id: int = next(entry["entry_id"] for entry in road.get("/api/shift")["entries"] if entry["kind"] == "note")
-    return entry_id
 
 
 def make_ready(road: Road, route: str) -> None:

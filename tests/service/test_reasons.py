@@ -18,7 +18,7 @@ from lib.contract.model import utc_now
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import Operation
 from lib.service.storage import schema
-from tests.service.refusals import Provoked, check_twice, repair_of, running, start_check
+from tests.service.refusals import Provoked, check_twice, renew_twice, repair_of, running, start_check
 from tests.service.refused_rehearsals import rehearse_for_nothing, rehearse_twice, throw_away_what_runs
 from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
 from tests.service.refused_sheets import REFUSED_SHEETS, REFUSED_TARGETS
@@ -194,6 +194,7 @@ WITH_A_TABLE = [
     Case("start_snapshot", Reason.OPERATION_RUNNING, while_running("snapshot", Operation.SNAPSHOT)),
     Case("start_check", Reason.OPERATION_RUNNING, check_twice),
     Case("start_map", Reason.OPERATION_RUNNING, while_running("map", Operation.MAP)),
+    Case("start_renewal", Reason.OPERATION_RUNNING, renew_twice),
     Case("start_repair", Reason.NOTHING_TO_DO, repair_of(None)),
     Case("start_repair", Reason.CHANGED_SINCE_SHOWN, repair_of("an older one")),
     Case("start_rehearsal", Reason.OPERATION_RUNNING, rehearse_twice),

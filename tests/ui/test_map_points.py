@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
+from lib.contract.maps import MapBox, MapPart
 from lib.ui.map_points import (
-    ALONE,
     CHANGED,
     EMPTY,
     NEAREST,
@@ -19,12 +19,12 @@ from lib.ui.map_points import (
     SHADES,
     SOURCE,
     STATE,
-    TWINS,
-    Box,
     choose,
+    read_box,
     shade,
     shadings,
     to_csv,
+    write_box,
 )
 from tests.pages.fake_maps import EACH, REGIONS, laid_out, points
 
@@ -34,19 +34,30 @@ NOW = datetime.now(UTC)
 @pytest.mark.feature("M5")
 def test_the_rows_of_a_box_are_those_whose_points_are_inside_edges_included():
     table = points()
-    assert len(choose(table, box=None, region=None, kind=None)) == REGIONS * EACH
-    inside = choose(table, box=Box(10.0, 10.5, 0.0, 1.0), region=None, kind=None)
+    box = MapBox(left=10.0, right=10.5, low=0.0, high=1.0)
+    assert len(choose(table, MapPart())) == REGIONS * EACH
+    inside = choose(table, MapPart(box=box))
     assert inside.column("x").to_pylist() == [x for x in table.column("x").to_pylist() if 10.0 <= x <= 10.5]
-    assert len(choose(table, box=Box(10.0, 10.5, 0.0, 1.0), region=2, kind=None)) == 0
-    assert choose(table, box=None, region=1, kind=TWINS).column("key").to_pylist() == ["KB-100", "KB-101"]
-    assert set(choose(table, box=None, region=None, kind=ALONE).column("key").to_pylist()) == {"KB-039", "KB-139", "KB-239"}
+    assert len(choose(table, MapPart(box=box, region=2))) == 0
+    assert choose(table, MapPart(region=1, kind="near_duplicates")).column("key").to_pylist() == ["KB-100", "KB-101"]
+
+
+@pytest.mark.feature("M5")
+def test_outliers_are_those_of_what_is_looked_at_and_not_of_the_whole_map():
+    table = points()
+    assert choose(table, MapPart(kind="outliers")).column("key").to_pylist() == ["KB-039", "KB-139", "KB-239"]
+    assert choose(table, MapPart(region=1, kind="outliers")).column("key").to_pylist() == ["KB-139"]
+    crowd = MapBox(left=20.0, right=20.9, low=0.0, high=0.9)
+    assert len(choose(table, MapPart(box=crowd, kind="outliers"))) == 35, "all but the two that are alike: none of them is more alone"
+    assert len(choose(table, MapPart(region=9, kind="outliers"))) == 0
 
 
 def test_a_box_reads_back_as_it_was_written_whatever_corner_came_first():
-    box = Box(-0.5, 1.25, 0.0, 2.0)
-    assert Box.parse(str(box)) == box
-    assert Box.parse("1.25,-0.5,2,0") == box
-    assert [Box.parse(text) for text in (None, "", "1,2,3", "a,b,c,d", "1,2,3,4,5")] == [None] * 5
+    box = MapBox(left=-0.5, right=1.25, low=0.0, high=2.0)
+    assert read_box(write_box(box)) == box
+    assert read_box("1.25,-0.5,2,0") == box
+    wrong = (None, "", "1,2,3", "a,b,c,d", "1,2,3,4,5", "nan,1,2,3", "1,inf,2,3")
+    assert [read_box(text) for text in wrong] == [None] * len(wrong)
 
 
 @pytest.mark.feature("M5")

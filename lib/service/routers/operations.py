@@ -13,13 +13,13 @@ from lib.contract.exports import ExportRequest
 from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, PlanStarted, PreviewRequest, UndoReport
 from lib.contract.inspections import InspectRequest, RestoreRequest
-from lib.contract.maps import MapRequest
+from lib.contract.maps import MapRequest, RenewRequest
 from lib.contract.operations import EmptyRequest, OperationsReading, SnapshotRequest, Started
 from lib.contract.queue import RequeueRequest
 from lib.contract.reembedding import ReembedPlan, ReembedRequest
 from lib.contract.rehearsals import RehearseRequest
 from lib.contract.states import Operation, UndoOutcome
-from lib.service import jobs, plans, reembedding, undo
+from lib.service import jobs, maps, plans, reembedding, undo
 from lib.service.exports import check_target
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start
@@ -235,6 +235,15 @@ def start_map(
 ) -> Started:
     """Lay the served generation out on a plane. Changes nothing else."""
     return _start(services, response, how.start(Operation.MAP, body.model_dump(), who, request_id))
+
+
+@router.post("/renew", status_code=202, response_model_exclude_none=True, responses=_REFUSALS | problems(ErrorCode.NOT_FOUND))
+def start_renewal(
+    body: RenewRequest, response: Response, who: Operator, services: ServicesDep, request_id: RequestId, how: HowToStart
+) -> Started:
+    """Put the rows of a part of a map into the queue to be embedded again; the index answers with their vectors until then."""
+    start = how.start(Operation.RENEW, body.model_dump(mode="json", exclude_none=True), who, request_id)
+    return _point(response, maps.start_renewal(services.database, services.config, services.queue, body, start))
 
 
 @router.post("/repair", status_code=202, response_model_exclude_none=True, responses=_REFUSALS)

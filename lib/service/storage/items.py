@@ -12,21 +12,24 @@ from sqlalchemy import Connection
 from lib.contract.states import FailureCause
 from lib.contract.trace import EventKind
 from lib.service.storage import item_events
+from lib.service.storage import schema as table
 from lib.service.storage.counters import add_to_counters, count_items
 
 #: How much earlier one priority makes an item's turn; the whole of starvation-free.
 PRIORITY_SECONDS = 3600.0
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedItem:
-    """One item in a worker's hand. ``cached`` means its vector exists already and nothing need be embedded."""
+    """One item in a worker's hand. ``cached``: its vector exists and nothing need be embedded. ``anew``: that one is replaced."""
 
     entry_id: int
     content_hash: bytes
     text: str
     attempts: int
     cached: bool
+    anew: bool = False
 
 
 _CLAIM = (
@@ -37,7 +40,8 @@ _CLAIM = (
 )
 _CLAIMED = sa.text(
     "SELECT i.entry_id, i.content_hash, i.attempts, "
-    "CASE WHEN i.shorten_to IS NULL THEN e.text ELSE SUBSTR(e.text, 1, i.shorten_to) END AS text, v.content_hash IS NOT NULL AS cached "
+    "CASE WHEN i.shorten_to IS NULL THEN e.text ELSE SUBSTR(e.text, 1, i.shorten_to) END AS text, "
+    "v.content_hash IS NOT NULL AND NOT i.anew AS cached, i.anew "
     "FROM items i JOIN entries e ON e.entry_id = i.entry_id "
     "LEFT JOIN vectors v ON v.content_hash = i.content_hash AND v.fingerprint = :fingerprint "
     "WHERE i.lease_id = :lease_id ORDER BY i.entry_id"
@@ -60,7 +64,7 @@ def claim_items(
     if not claimed:
         return []
     rows = connection.execute(_CLAIMED, {"lease_id": lease_id, "fingerprint": fingerprint})
-    return [ClaimedItem(row.entry_id, bytes(row.content_hash), row.text, row.attempts, bool(row.cached)) for row in rows]
+    return [ClaimedItem(row.entry_id, bytes(row.content_hash), row.text, row.attempts, bool(row.cached), bool(row.anew)) for row in rows]
 
 
 def renew_lease(connection: Connection, *, lease_id: str, expires_at: float) -> int:
@@ -78,6 +82,22 @@ def store_vectors(connection: Connection, fingerprint: str, vectors: Iterable[tu
             f"INSERT INTO vectors (content_hash, fingerprint, vector) VALUES ({mark}, {mark}, {mark}) "  # noqa: S608 - marks only
             "ON CONFLICT (content_hash, fingerprint) DO NOTHING",
             rows,
+        )
+
+
+def replace_vectors(connection: Connection, fingerprint: str, vectors: Sequence[tuple[bytes, bytes]], *, revision: int) -> None:
+    """Put newly made vectors in place of those known by the same hash; every entry of that text changes with ``revision``."""
+    for start in range(0, len(vectors), _PAGE):
+        page = vectors[start : start + _PAGE]
+        connection.execute(
+            sa.update(table.vectors)
+            .where(table.vectors.c.content_hash == sa.bindparam("of"), table.vectors.c.fingerprint == fingerprint)
+            .values(vector=sa.bindparam("made")),
+            [{"of": content_hash, "made": vector} for content_hash, vector in page],
+        )
+        same_text = table.embeddings.c.content_hash.in_([content_hash for content_hash, _ in page])
+        connection.execute(
+            sa.update(table.embeddings).where(table.embeddings.c.fingerprint == fingerprint, same_text).values(revision=revision)
         )
 
 

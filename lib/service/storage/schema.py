@@ -185,6 +185,7 @@ items = Table(
     Column("error", Text),
     Column("failed_at", Instant),
     Column("shorten_to", Integer),  # embed only so many characters of the text; null: all of it
+    Column("anew", Boolean, nullable=False, server_default=sa.false()),  # embed it although the vector of its text is known
 )
 # Partial, so that the leased, failed and pending each pay only for the index that finds them.
 _PENDING, _FAILED, _HELD = items.c.state == "pending", items.c.state == "failed", items.c.lease_id.is_not(None)

@@ -9,14 +9,15 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.maps import IndexMap, MapReading, MapRequest
+from lib.contract.maps import IndexMap, MapBox, MapReading, MapRequest
 from lib.contract.states import Operation
 from lib.ui.format import format_count, format_duration, format_size, plural
 from lib.ui.frames.map_rows import show_rows
+from lib.ui.frames.renewals import show_renewed
 from lib.ui.gates import gated_button
 from lib.ui.live import gate_of, is_offline, last_known, latest_jobs, live_block, newest_jobs
 from lib.ui.map_chart import show_chart
-from lib.ui.map_points import REGION, Box, shade, shadings
+from lib.ui.map_points import REGION, read_box, shade, shadings, write_box
 from lib.ui.marks import Tone, box, moment
 from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
 from lib.ui.session import Params, get_client, get_param, now, zone
@@ -58,6 +59,7 @@ def _show_state() -> None:
             )
         else:
             _show_facts(reading.latest, reading)
+            show_renewed()
         if st.session_state.get(_DRAWN, _id_of(reading)) != _id_of(reading):
             st.rerun()  # a new map was laid out under the open page
 
@@ -141,16 +143,16 @@ def _show_points() -> None:
     show_rows(points, latest, drawn)
 
 
-def _first_box(latest: IndexMap) -> Box | None:
+def _first_box(latest: IndexMap) -> MapBox | None:
     """The box of the link. The same for as long as the map is: another one in the specification would draw the chart anew."""
-    first: Box | None = st.session_state.setdefault(f"map_box_{latest.map_id}", Box.parse(get_param(Params.BOX)))
+    first: MapBox | None = st.session_state.setdefault(f"map_box_{latest.map_id}", read_box(get_param(Params.BOX)))
     return first
 
 
-def _remember(drawn: Box | None) -> None:
+def _remember(drawn: MapBox | None) -> None:
     """In the address, so that a colleague sees the same box."""
     if drawn is not None:
-        st.query_params[Params.BOX] = str(drawn)
+        st.query_params[Params.BOX] = write_box(drawn)
     elif Params.BOX in st.query_params:
         del st.query_params[Params.BOX]
 

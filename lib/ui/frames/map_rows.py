@@ -9,15 +9,17 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
-from lib.contract.maps import WORDS_LENGTH, IndexMap
+from lib.contract.maps import WORDS_LENGTH, IndexMap, MapBox, MapKind, MapPart, RenewRequest
 from lib.ui.format import UNKNOWN, format_count, plural
-from lib.ui.map_points import ALONE, TWINS, Box, choose, region_name, to_csv
+from lib.ui.frames.renewals import show_renewal
+from lib.ui.map_points import TWINS, choose, region_name, to_csv
 from lib.ui.marks import Column, moment, table
 from lib.ui.session import Params, now, zone
 from lib.ui.widgets import show_heading, show_nothing
 
 PAGE = 50
-KINDS = {"All": None, "Nearly the same": TWINS, "Stand alone": ALONE}
+KINDS: dict[str, MapKind | None] = {"All": None, "Nearly the same": "near_duplicates", "Stand alone": "outliers"}
+_KIND_WORDS = {None: "", "near_duplicates": f", {TWINS}", "outliers": ", alone: the 1 % {of} whose nearest other is least like them"}
 _COLUMNS = [
     Column(title="Key"),
     Column(title="Begins", wide=True),
@@ -29,27 +31,28 @@ _COLUMNS = [
 _REGION_COLUMNS = [Column(title="Region", wide=True), Column(title="Rows", number=True), Column(title="Share", number=True)]
 
 
-def show_rows(points: pa.Table, latest: IndexMap, box: Box | None) -> None:
+def show_rows(points: pa.Table, latest: IndexMap, box: MapBox | None) -> None:
     """The rows in the box, of a region, or of a kind; with none of these, the regions."""
     names = {region_name(region): region.region for region in latest.regions}
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_choice"):
         name = st.selectbox("Region", list(names), index=None, placeholder="All regions", key=Params.REGION, bind="query-params", width=320)
         kind = st.segmented_control("Rows that", list(KINDS), default="All", required=True, key=Params.KIND, bind="query-params") or "All"
-    chosen = choose(points, box=box, region=names.get(name or ""), kind=KINDS[kind])
-    if box is None and name is None and kind == "All":
+    part = MapPart(box=box, region=names.get(name or ""), kind=KINDS[kind])
+    if part == MapPart():
         show_heading("Regions", note="draw a box on the map, or choose a region, to see its rows")
         st.html(table(_REGION_COLUMNS, _region_rows(latest), caption="Regions of the map, largest first"))
         return
+    chosen = choose(points, part)
     where = [*(["in the box"] if box else []), *([f"of “{name}”"] if name else [])]
     told = f"{plural(len(chosen), 'row')} {' and '.join(where)}".strip()
-    show_heading("Rows", note=told + ("" if kind == "All" else f", {KINDS[kind]}"))
+    show_heading("Rows", note=told + _KIND_WORDS[KINDS[kind]].format(of="of them" if where else "of the map"))
     if not len(chosen):
         show_nothing("No row here.", "Draw the box elsewhere, or choose another region.")
         return
-    _show_page(chosen, latest, {number: name for name, number in names.items()})
+    _show_page(chosen, latest, part, {number: name for name, number in names.items()})
 
 
-def _show_page(chosen: pa.Table, latest: IndexMap, names: dict[int, str]) -> None:
+def _show_page(chosen: pa.Table, latest: IndexMap, part: MapPart, names: dict[int, str]) -> None:
     pages = -(-len(chosen) // PAGE)
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_page"):
         page = 1
@@ -64,6 +67,7 @@ def _show_page(chosen: pa.Table, latest: IndexMap, names: dict[int, str]) -> Non
             icon=":material/download:",
             on_click="ignore",
         )
+        show_renewal(RenewRequest(map_id=latest.map_id, part=part), len(chosen))
     start = (page - 1) * PAGE
     shown = chosen.slice(start, PAGE).to_pylist()
     caption = f"Rows {start + 1:,} to {start + len(shown):,} of {len(chosen):,}"

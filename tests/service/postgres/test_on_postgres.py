@@ -39,6 +39,10 @@ from tests.service.test_queue import (
 )
 from tests.service.test_queue_model import QueueMachine
 from tests.service.test_rehearsals import test_a_table_that_is_still_empty_can_be_rehearsed_for
+from tests.service.test_renewals import (
+    test_killed_between_two_chunks_it_goes_on_and_no_row_is_embedded_twice,
+    test_the_rows_of_a_part_are_embedded_by_the_model_again_and_the_index_follows,
+)
 from tests.service.test_restore import test_after_a_restore_the_next_refresh_brings_exactly_the_differences
 from tests.service.test_undo import test_rows_that_were_changed_or_removed_since_are_kept_and_listed
 from tests.service.test_workers import (
@@ -59,11 +63,13 @@ __all__ = [
     "test_claiming_settling_and_coming_back_leave_the_wish_alone",
     "test_failures_are_paged_newest_first_and_filtered_by_cause",
     "test_fifty_clicks_with_one_key_start_one_job",
+    "test_killed_between_two_chunks_it_goes_on_and_no_row_is_embedded_twice",
     "test_of_fifty_starts_at_once_one_is_accepted_and_the_others_name_it",
     "test_removing_an_entry_takes_it_out_of_the_queue_whatever_its_state",
     "test_retry_by_ids_cause_or_all_reports_what_it_did_and_is_safe_to_repeat",
     "test_rows_that_were_changed_or_removed_since_are_kept_and_listed",
     "test_the_migrations_make_exactly_the_schema_the_code_expects",
+    "test_the_rows_of_a_part_are_embedded_by_the_model_again_and_the_index_follows",
     "test_two_workers_never_hold_the_same_item",
     "test_what_a_silent_worker_held_is_taken_up_by_another_when_its_lease_lapses",
     "world",
