@@ -26,10 +26,11 @@ from lib.ui.live import (
 )
 from lib.ui.notices import show_notice
 from lib.ui.pages import PAGES
-from lib.ui.params import leave_aside_tab, show_strange
+from lib.ui.params import show_strange
 from lib.ui.session import Keys, Params, get_param, now
 from lib.ui.sidebar import show_menu, show_sidebar_foot, show_sidebar_head
 from lib.ui.statebar import state_bar
+from lib.ui.strange import leave_aside
 from lib.ui.style import build_style
 
 
@@ -101,7 +102,7 @@ def read_all() -> Readings:
 
 def open_tab(*names: str) -> str:
     """Which part of the page is open; the URL remembers it, and only the open part is drawn."""
-    leave_aside_tab(names)
+    leave_aside(Params.TAB, names)
     chosen = st.segmented_control(
         "Part of the page", names, default=names[0], required=True, key=Params.TAB, bind="query-params", label_visibility="collapsed"
     )

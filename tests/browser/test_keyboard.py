@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_accessibility import examine
+from tests.browser.test_accessibility import examine, press_through_to
 from tests.browser.test_pages import find_faults
 from tests.browser.visitor import Visitor
 from tests.faults.console import Console
@@ -86,6 +86,37 @@ def test_the_help_can_switch_the_shortcuts_off_and_on(visit: Visit, filled_conso
     press(visitor, "g", "q")
     visitor.arrive("Queue")
     assert visitor.complaints == []
+
+
+@pytest.mark.feature("X13", "X14", "W3")
+def test_the_keyboard_alone_pauses_all_workers_with_a_reason_and_resumes_them(visit: Visit, filled_console: Console) -> None:
+    visitor = visit(filled_console).open("Home")
+    press(visitor, "g", "w")
+    visitor.arrive("Workers")
+    press_through_to(visitor, "Pause all")
+    dialog = visitor.dialog()
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()  # whoever presses Enter without reading does no harm
+    press_back_to(visitor, dialog.get_by_role("textbox", name="Reason"))
+    visitor.page.keyboard.type("month-end report")
+    press_through_to(visitor, "Pause all")
+    expect(dialog).to_have_count(0)
+    expect(visitor.said("Paused 1 embedding worker")).to_be_visible()
+    row = visitor.page.locator(".sy-wish").first
+    expect(row).to_contain_text("month-end report")
+    expect(visitor.button("Resume all")).to_be_visible()
+    press_through_to(visitor, "Resume all")
+    expect(visitor.said("Resumed 1 embedding worker")).to_be_visible()
+    expect(row).to_have_count(0)
+    assert visitor.complaints == []
+
+
+def press_back_to(visitor: Visitor, field: Locator) -> None:
+    """Shift and Tab, to what stands before the answer that has the focus first."""
+    for _ in range(10):
+        if field.evaluate("element => element === document.activeElement"):
+            return
+        visitor.page.keyboard.press("Shift+Tab")
+    raise AssertionError(f"Shift+Tab does not reach {field}")
 
 
 @pytest.mark.feature("L6")

@@ -1,4 +1,4 @@
-"""A snapshot's whole life in the browser: taken, downloaded, brought back, rehearsed, restored by keyboard alone, gone back from."""
+"""A snapshot's whole life in the browser: taken, downloaded, brought back, rehearsed; from the list restored by keyboard alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def served(console: Console) -> int:
     return generation
 
 
-@pytest.mark.feature("N3", "N5", "M3", "X13")
+@pytest.mark.feature("N3", "N5", "M3", "X13", "X14")
 def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     filled_console: Console, visit: Callable[..., Visitor], tmp_path: Path
 ) -> None:
@@ -61,7 +61,10 @@ def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     visitor.shot("rehearsal", full=True)
     assert examine(visitor) == []
 
-    restore_by_keyboard(visitor, report)
+    visitor.open("Index")
+    press_enter_on(visitor, row.get_by_role("button", name="Restore"))
+    expect(report).to_contain_text("“before the move”", timeout=PATIENCE)
+    restore_by_keyboard(visitor, report, "before the move")
     visitor.until(lambda: served(filled_console) == before + 1, "the swap")
     finish(filled_console, filled_console.client.list_jobs(limit=1).items[0].job_id)
     go_back_by_keyboard(visitor, filled_console, before)
@@ -70,26 +73,24 @@ def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     assert visitor.complaints == []
 
 
-def restore_by_keyboard(visitor: Visitor, report: Locator) -> None:
-    tab_to(visitor, report.get_by_role("button", name="Restore"))
+def press_enter_on(visitor: Visitor, place: Locator) -> None:
+    expect(place).to_be_enabled(timeout=PATIENCE)
+    tab_to(visitor, place)
     visitor.page.keyboard.press("Enter")
+
+
+def restore_by_keyboard(visitor: Visitor, report: Locator, name: str) -> None:
+    press_enter_on(visitor, report.get_by_role("button", name="Restore"))
     dialog = visitor.dialog()
-    expect(dialog).to_contain_text("Restore “mine.switchyard.tar”?")
-    field = dialog.get_by_role("textbox")
-    tab_to(visitor, field)
-    visitor.page.keyboard.type("mine.switchyard.tar")
-    confirm = dialog.get_by_role("button", name="Restore")
-    expect(confirm).to_be_enabled(timeout=PATIENCE)
-    tab_to(visitor, confirm)
-    visitor.page.keyboard.press("Enter")
+    expect(dialog).to_contain_text(f"Restore “{name}”?")
+    tab_to(visitor, dialog.get_by_role("textbox"))
+    visitor.page.keyboard.type(name)
+    press_enter_on(visitor, dialog.get_by_role("button", name="Restore"))
     expect(dialog).to_have_count(0, timeout=PATIENCE)
 
 
 def go_back_by_keyboard(visitor: Visitor, console: Console, generation: int) -> None:
     visitor.open("Index")
-    button = visitor.button(f"Go back to generation {generation}")
-    expect(button).to_be_enabled(timeout=PATIENCE)
-    tab_to(visitor, button)
-    visitor.page.keyboard.press("Enter")
+    press_enter_on(visitor, visitor.button(f"Go back to generation {generation}"))
     visitor.until(lambda: served(console) == generation, "going back")
     expect(visitor.page.get_by_text(f"Generation {generation} is served again")).not_to_have_count(0, timeout=PATIENCE)

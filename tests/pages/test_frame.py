@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lib.contract.places import Place, PlaceKind
 from lib.ui.banners import banners_of
 from lib.ui.destinations import find_destinations
 from lib.ui.findings import find_findings
-from lib.ui.keyboard import SHORTCUTS
+from lib.ui.keyboard import SHORTCUTS, Shortcut
 from lib.ui.pages import PAGES, find_page
 from tests.pages.scenes import failed_readings
 
@@ -69,6 +71,17 @@ def test_the_help_lists_every_shortcut_the_listener_knows_and_each_page_has_one(
         assert " ".join(f"<kbd>{key}</kbd>" for key in shortcut.keys.split(" ")) in seen.text
     assert {shortcut.page for shortcut in SHORTCUTS if shortcut.page} == set(PAGES)
     assert len({shortcut.keys for shortcut in SHORTCUTS}) == len(SHORTCUTS)
+
+
+@pytest.mark.feature("X13")
+def test_a_line_more_in_the_table_is_heard_and_stands_in_the_help(visit, monkeypatch):
+    more = (*SHORTCUTS, Shortcut("g z", "Go to the last of all pages", "Settings"), Shortcut("!", "Say something"))
+    monkeypatch.setattr("lib.ui.keyboard.SHORTCUTS", more)
+    seen = visit("Queue", "idle")
+    heard = json.loads(next(each.proto.json for each in seen.app.get("bidi_component") if each.proto.component_name.endswith("keyboard")))
+    assert {*heard["pages"], *heard["shortcuts"]} == {shortcut.keys for shortcut in more}
+    open_dialog(seen, "shortcuts")
+    assert all(shortcut.words in seen.run().text for shortcut in more)
 
 
 @pytest.mark.feature("X13")
@@ -140,9 +153,13 @@ def test_what_a_link_carries_that_nobody_knows_is_said_and_left_aside(visit):
     ("page", "params", "left_aside"),
     [
         ("Home", {"state": "odd", "period": "7 days"}, {"state=odd"}),
-        ("Import", {"change": "sideways"}, {"change=sideways"}),
+        ("Import", {"change": "sideways", "rule": "The key is shy"}, {"change=sideways", "rule=The key is shy"}),
         ("Export", {"format": "XML", "state": "failed", "target": "A drawer"}, {"format=XML", "target=A drawer"}),
+        ("Export", {"since": "last week", "field": "colour", "keep": "Mine"}, {"since=last week", "field=colour", "keep=Mine"}),
+        ("Export", {"columns": "weight", "field": "owner"}, {"columns=weight"}),
         ("Queue", {"rows": "All of them", "age": "over an hour"}, {"rows=All of them"}),
+        ("Queue", {"import": "lost.csv · 00000000", "worker": "embedding-99"}, {"import=lost.csv · 00000000", "worker=embedding-99"}),
+        ("Queue", {"row": "the third", "worker": "embedding-1"}, {"row=the third"}),
         ("Index", {"tab": "Secrets", "flavour": "red"}, {"tab=Secrets", "flavour=red"}),
         ("Settings", {"tab": "Secrets"}, {"tab=Secrets"}),
     ],
@@ -158,9 +175,16 @@ def test_each_filter_and_tab_of_a_link_that_a_page_does_not_have_is_said(visit, 
     ("page", "params"),
     [
         ("Home", {"state": "succeeded", "operation": "Import", "period": "24 hours"}),
-        ("Queue", {"window": "24h", "rows": "In work", "age": "over a day"}),
+        ("Import", {"rule": "The key is empty"}),
+        ("Export", {"since": "2026-11-01", "field": "owner", "columns": "title", "keep": "Write what the table has"}),
+        ("Queue", {"window": "24h", "rows": "In work", "age": "over a day", "worker": "embedding-2", "row": "101"}),
         ("Index", {"tab": "Health"}),
     ],
 )
 def test_a_link_that_is_understood_is_not_talked_about(visit, page, params):
     assert "not understood" not in visit(page, "idle", **params).text
+
+
+@pytest.mark.feature("X11")
+def test_while_nobody_answers_a_link_may_mean_any_import(visit):
+    assert "import=lost.csv" not in visit("Queue", "offline", **{"import": "lost.csv · 00000000"}).text

@@ -16,6 +16,7 @@ from lib.ui.live import last_known
 from lib.ui.marks import icon
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.session import Params, get_client, zone
+from lib.ui.strange import leave_aside
 
 STATE_WORDS: dict[EntryState, str] = {
     EntryState.EMBEDDED: "embedded",
@@ -39,6 +40,8 @@ def choose_entries(scope: ExportScope | None) -> ExportFilter:
         state = st.selectbox(
             "Only those that are", list(words), index=None, placeholder="in any state", key=Params.STATE, bind="query-params", width=200
         )
+        if scope:
+            leave_aside(Params.FIELD, scope.fields)
         since = st.date_input("Only those changed since", value=None, key=Params.SINCE, bind="query-params", width=200)
         name = st.selectbox(
             "Only those whose field",
@@ -69,6 +72,8 @@ def _beginning_of(day: date | None) -> datetime | None:
 def choose_columns(scope: ExportScope | None) -> list[str] | None:
     """None means all of them."""
     names = [*scope.text, *scope.fields] if scope else []
+    if scope:
+        leave_aside(Params.COLUMNS, names)
     chosen = st.multiselect(
         "Only these columns, beside the key",
         names,

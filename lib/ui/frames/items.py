@@ -20,6 +20,7 @@ from lib.ui.marks import Tone, box, code, fold
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.requeue import acted, ask_discard, put_back, put_first, retry
 from lib.ui.session import Params, get_client, now, zone
+from lib.ui.strange import leave_aside
 from lib.ui.widgets import show_heading, show_nothing, show_paging, show_unknown
 
 PAGE_ROWS = 100
@@ -63,9 +64,11 @@ def _choose_filter() -> ItemFilter:
     state = st.segmented_control("Rows", list(STATES), default="Failed", required=True, key=Params.ROWS, bind="query-params")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         cause = _choose("Cause", list(_CAUSE_WORDS), Params.CAUSE, "All causes")
-        imports = _list_imports(newest_jobs()) if connection_gate().allowed else {}
+        imports = _known_imports()
         imported = _choose("Import", list(imports), Params.IMPORT, "All imports")
         workers = latest_workers()
+        if workers:
+            leave_aside(Params.WORKER, [each.worker_id for each in workers.workers])
         worker = _choose("Worker", [each.worker_id for each in workers.workers] if workers else [], Params.WORKER, "All workers")
         age = _choose("Age", list(AGES), Params.AGE, "Any age")
         text = st.text_input("Contains", key=Params.TEXT, bind="query-params", placeholder="key or text", max_chars=200, width=180)
@@ -77,6 +80,15 @@ def _choose_filter() -> ItemFilter:
         older_than_seconds=AGES[age] if age else None,
         text=(text or "").strip() or None,
     )
+
+
+def _known_imports() -> dict[str, str]:
+    """None while nobody answers; a link may then mean any."""
+    if not connection_gate().allowed:
+        return {}
+    imports = _list_imports(newest_jobs())
+    leave_aside(Params.IMPORT, imports)
+    return imports
 
 
 def _choose(label: str, options: list[str], key: str, everything: str) -> str | None:
