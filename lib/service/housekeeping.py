@@ -70,6 +70,7 @@ class Housekeeping:
         self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
         self._next_recovery, self._next_recheck, self._next_cleaning, self._next_count = 0.0, 0.0, 0.0, 0.0
+        self._swept_for: int | None = None
         self._recovery = Recovery(database, executor, in_hand)
 
     def keep(self) -> None:
@@ -77,6 +78,7 @@ class Housekeeping:
         now = time.monotonic()
         try:
             self._refresh_index()
+            self._sweep_generations()
             self._count_drift()
             carry_out(self._database, self._queue)
             end_overdue_drains(self._database)
@@ -117,6 +119,13 @@ class Housekeeping:
             start_job(self._database, self._queue, Start(operation=Operation.REFRESH, arguments={}, actor=ACTOR))
         except GateRefused:
             log.info("refresh_refused")
+
+    def _sweep_generations(self) -> None:
+        """Once for each new generation: no job waits for the disk to give up an old one."""
+        served = self._generations.current()
+        if served and served.generation != self._swept_for:
+            self._generations.sweep()
+            self._swept_for = served.generation
 
     def _count_drift(self) -> None:
         """Have a large index counted against its table once nothing else runs; a small one is counted by the job that made it."""

@@ -117,6 +117,16 @@ def test_a_refresh_that_failed_is_not_tried_at_every_moment(road: Road, house: H
     assert refreshes(road) == ["succeeded", "failed"]
 
 
+def test_of_the_generations_the_served_one_and_the_one_before_stay(road: Road, house: Housekeeping, config: Config) -> None:
+    road.fill(sheet(1))
+    house.keep()
+    for number in (2, 3):
+        road.fill(sheet(number))
+    assert len(list(config.index_dir.glob("generation-*"))) == 3, "no job waits for the disk to give up an old one"
+    house.keep()
+    assert sorted(path.name for path in config.index_dir.glob("generation-*")) == ["generation-000002", "generation-000003"]
+
+
 def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(
     road: Road, house: Housekeeping, database: Database, config: Config
 ) -> None:

@@ -52,7 +52,7 @@ MOMENTS: dict[str, tuple[Any, str, Any]] = {
     "after the file is copied": (generations_module, "copy_hashed", after(generations_module.copy_hashed)),
     "before the pointer": (generations_module, "write_pointer", die),
     "after the pointer": (generations_module, "write_pointer", after(generations_module.write_pointer)),
-    "after the swap": (Generations, "sweep", die),
+    "after the swap": (restore, "look_at_published", die),
     "before the questions": (index, "ask_golden_questions", die),
     "before the count": (index, "count_if_quick", die),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,11 +11,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.service.index.durable import HashedFile, file_facts
+from lib.service.index.durable import HashedFile
 from lib.service.index.factory import UnknownFactory, check_factory, factory_of, lists_of
 from lib.service.index.layout import Layout
 from lib.service.index.lists import empty_lists, ids_in_lists, sample_lists, write_lists
-from lib.service.index.manifest import FileFacts, Ids
+from lib.service.index.manifest import Ids
 from lib.service.index.stored import Content, Written
 
 Vectors = NDArray[np.float32]
@@ -54,12 +53,12 @@ def new_index(
             raise UnknownFactory(f"{factory} needs vectors to learn its lists from.")
         return _new_lists(batches, factory, dimension, learn_from, on_progress)
 
-    def write(path: Path, _: Path | None) -> Written:
+    def write(file: HashedFile, _: Path | None) -> Written:
         # Empty batches are left out: FAISS refuses to learn from none.
         full = (batch for batch in (checked(batch, dimension) for batch in batches) if len(batch[0]))
         empty: Any = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
         trained = _train(empty, full)
-        return _write(path, Layout(empty), trained, expected, on_progress)
+        return _write(file, Layout(empty), trained, expected, on_progress)
 
     return write
 
@@ -67,50 +66,42 @@ def new_index(
 def _new_lists(
     batches: Iterable[Batch], factory: str, dimension: int, learn_from: Callable[[], Vectors], on_progress: Progress
 ) -> Content:
-    def write(path: Path, _: Path | None) -> Written:
+    def write(file: HashedFile, _: Path | None) -> Written:
         on_progress(0)
         index = empty_lists(factory, dimension, learn_from())
         for batch in batches:
             ids, vectors = checked(batch, dimension)
             index.add_with_ids(vectors, ids)
             on_progress(index.ntotal)
-        return written_lists(index, path)
+        return written_lists(index, file)
 
     return write
 
 
-def written_lists(index: Any, path: Path) -> Written:
+def written_lists(index: Any, file: HashedFile) -> Written:
     """An index in lists goes into its file as it is; BadVectors when an id is in it twice."""
     ids = ids_in_lists(index)
     refuse_repeats(ids)
-    return Written(factory_of(index), index.d, ids, write_lists(index, path), sample_lists(index))
+    write_lists(index, file)
+    return Written(factory_of(index), index.d, ids, sample_lists(index))
 
 
-def _write(path: Path, layout: Layout, batches: Iterable[Batch], expected: int, on_progress: Progress) -> Written:
+def _write(file: HashedFile, layout: Layout, batches: Iterable[Batch], expected: int, on_progress: Progress) -> Written:
     parts, samples, done = [np.empty(0, np.int64)], dict[int, Vectors](), 0
-    with HashedFile(path) as file:
-        file.write(layout.head(expected))
-        for ids, vectors in batches:
-            codes = layout.encode(vectors)
-            file.write(codes)
-            parts.append(ids)
-            samples[int(ids[0])] = layout.decode(codes[:1])[0]
-            done += len(ids)
-            on_progress(done)
-        ids = np.concatenate(parts)
-        refuse_repeats(ids)
-        file.write(layout.tail(ids))
-    facts = file.facts if done == expected else _announce(path, layout.head(done))
-    return Written(layout.factory, layout.dimension, ids, facts, samples)
-
-
-def _announce(path: Path, head: bytes) -> FileFacts:
-    """Put the head in order when there came more or fewer vectors than expected."""
-    with path.open("r+b") as file:
-        file.write(head)
-        file.flush()
-        os.fsync(file.fileno())
-    return file_facts(path)
+    file.write(layout.head(expected))
+    for ids, vectors in batches:
+        codes = layout.encode(vectors)
+        file.write(codes)
+        parts.append(ids)
+        samples[int(ids[0])] = layout.decode(codes[:1])[0]
+        done += len(ids)
+        on_progress(done)
+    ids = np.concatenate(parts)
+    refuse_repeats(ids)
+    file.write(layout.tail(ids))
+    if done != expected:
+        file.write_again(layout.head(done))
+    return Written(layout.factory, layout.dimension, ids, samples)
 
 
 def _train(index: Any, batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -20,6 +20,7 @@ from lib.service.index.manifest import FileFacts
 
 _LOCK_POLL_SECONDS = 0.05
 _HASHED_BYTES = 1 << 18  # what the processor keeps near
+_SYNCED_BYTES = 1 << 26  # so much may wait for the disk before it is sent
 _COPIED_BYTES = 1 << 22
 
 
@@ -47,58 +48,76 @@ def write_synced(path: Path, data: bytes) -> None:
 class HashedFile:
     """A file that is written once, from its first byte to its last; its hashes are taken and it is made durable on the way.
 
-    Hashing costs more than writing, and making durable waits for the disk: a thread reads behind the writer and hashes what it
-    finds, so that neither waits for the other. Use it as a context manager; ``facts`` are known afterwards.
+    Hashing costs more than writing, and making durable waits for the disk: behind the writer one thread reads and hashes what it
+    finds, another sends it to the disk, and the writer waits for neither. Use it as a context manager; ``facts`` are known afterwards.
     """
 
     def __init__(self, path: Path) -> None:
         """Make or empty the file at ``path``."""
+        self.path = path
         self._file = path.open("w+b", buffering=0)
         self._sha256, self._xxh3 = hashlib.sha256(), xxhash.xxh3_128()
         self._more = Condition()
-        self._written, self._over = 0, False
-        self._thread = ThreadPoolExecutor(1)
-        self._hashed: Future[None] | None = None
+        self._written, self._over, self._wanted = 0, False, True
+        self._threads = ThreadPoolExecutor(2)
+        self._behind: list[Future[None]] = []
 
     def __enter__(self) -> HashedFile:
         """Ready to be written to."""
-        self._hashed = self._thread.submit(self._follow)
+        self._behind = [self._threads.submit(self._hash), self._threads.submit(self._sync)]
         return self
 
     def __exit__(self, failure: object, *_: object) -> None:
         """Everything is hashed and durable, unless the writing failed."""
-        self._announce(0, over=True)
+        self._wanted = failure is None
         try:
-            if failure is None:
-                os.fsync(self._file.fileno())
-            if self._hashed:
-                self._hashed.result()
+            if self._wanted:
+                self._finish()
         finally:
-            self._thread.shutdown()
+            self.settle()
+            self._threads.shutdown()
             self._file.close()
 
     def write(self, data: bytes | NDArray[np.uint8]) -> None:
         """Append these bytes."""
+        if self._over:
+            raise ValueError(f"{self.path.name} is settled.")
         rest = memoryview(data) if isinstance(data, bytes) else data.reshape(-1).data
         while rest:  # an unbuffered file may take less than it is given
             taken = self._file.write(rest)
             rest = rest[taken:]
             self._announce(taken)
 
+    def write_again(self, start: bytes) -> None:
+        """Put other bytes in place of the first ones; all of it is hashed anew."""
+        self._finish()
+        os.pwrite(self._file.fileno(), start, 0)
+        self._sha256, self._xxh3, self._over = hashlib.sha256(), xxhash.xxh3_128(), False
+        self.__enter__()
+
+    def settle(self) -> None:
+        """No more will come: the rest is hashed and made durable while the caller does something else."""
+        self._announce(0, over=True)
+
+    def _finish(self) -> None:
+        self.settle()
+        for task in self._behind:
+            task.result()
+
     def _announce(self, taken: int, *, over: bool = False) -> None:
         with self._more:
             self._written, self._over = self._written + taken, self._over or over
-            self._more.notify()
+            self._more.notify_all()
 
-    def _beyond(self, done: int) -> int:
-        """How much is written, as soon as that is more; the same only when no more will come."""
+    def _beyond(self, done: int, step: int) -> int:
+        """How much is written, as soon as that is so much more, or no more will come."""
         with self._more:
-            self._more.wait_for(lambda: self._over or self._written > done)
+            self._more.wait_for(lambda: self._over or self._written >= done + step)
             return self._written
 
-    def _follow(self) -> None:
+    def _hash(self) -> None:
         done, buffer = 0, memoryview(bytearray(_HASHED_BYTES))
-        while (upto := self._beyond(done)) > done:
+        while self._wanted and (upto := self._beyond(done, 1)) > done:
             while done < upto:
                 read = os.preadv(self._file.fileno(), [buffer[: upto - done]], done)
                 if not read:
@@ -106,6 +125,12 @@ class HashedFile:
                 self._sha256.update(buffer[:read])
                 self._xxh3.update(buffer[:read])
                 done += read
+
+    def _sync(self) -> None:
+        done = 0
+        while self._wanted and (upto := self._beyond(done, _SYNCED_BYTES)) > done:
+            os.fsync(self._file.fileno())
+            done = upto
 
     @property
     def facts(self) -> FileFacts:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import faiss
 
-from lib.service.index.durable import FolderBusy, copy_hashed, exclusive, sync_folder, write_synced
+from lib.service.index.durable import FolderBusy, HashedFile, copy_hashed, exclusive, sync_folder, write_synced
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, FileFacts, Manifest, folder_name, generation_of, hash_ids, read_whole
 from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, write_pointer
 from lib.service.index.stored import Content, DamagedIndex, Written, check_stored
@@ -35,8 +35,8 @@ class PublishStep(StrEnum):
     """The moments of a publish, in order. Up to ``RENAMED`` the old generation is served, from ``POINTED`` on the new one."""
 
     BEGUN = "begun"  #: the folder aside is there
-    WRITTEN = "written"  #: the FAISS file is complete and durable
-    CHECKED = "checked"  #: it was read again and holds what the index holds
+    WRITTEN = "written"  #: the FAISS file is complete
+    CHECKED = "checked"  #: it is durable, was read again and holds what the index holds
     SYNCED = "synced"  #: so are the manifest and the folder's names
     RENAMED = "renamed"  #: the folder has its final name
     POINTED = "pointed"  #: CURRENT names it
@@ -111,7 +111,7 @@ class Generations:
         begun = time.monotonic()
 
         def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
-            written = self._write(content, building, served)
+            written, facts = self._write(content, building, served)
             return Manifest(
                 generation=generation,
                 previous_generation=served.generation if served else None,
@@ -122,7 +122,7 @@ class Generations:
                 fingerprint=fingerprint,
                 revision=revision,
                 ids_sha256=hash_ids(written.ids),
-                files={INDEX_FILE: written.facts},
+                files={INDEX_FILE: facts},
                 faiss_version=faiss.__version__,
                 built_at=datetime.now(UTC),
                 build_seconds=round(time.monotonic() - begun, 3),
@@ -202,15 +202,17 @@ class Generations:
             _remove(path)
         return sorted(path.name for path in leftovers)
 
-    def _write(self, content: Content, building: Path, served: Manifest | None) -> Written:
+    def _write(self, content: Content, building: Path, served: Manifest | None) -> tuple[Written, FileFacts]:
         _remove(building)
         building.mkdir()
         self._on_step(PublishStep.BEGUN)
-        written = content(building / INDEX_FILE, self.folder_of(served) if served else None)
-        self._on_step(PublishStep.WRITTEN)
-        check_stored(building / INDEX_FILE, written)
+        with HashedFile(building / INDEX_FILE) as file:
+            written = content(file, self.folder_of(served) if served else None)
+            self._on_step(PublishStep.WRITTEN)
+            file.settle()
+            check_stored(file.path, written)
         self._on_step(PublishStep.CHECKED)
-        return written
+        return written, file.facts
 
     def _copy(self, path: Path, facts: Manifest, building: Path) -> FileFacts:
         _remove(building)

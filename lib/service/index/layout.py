@@ -7,12 +7,14 @@ stream by, and a new one made from an old one by writing anew only what changed.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from lib.contract.faiss_file import walk_file
@@ -27,6 +29,8 @@ Vectors = NDArray[np.float32]
 #: Where the head holds the number of vectors: in the outer index, and in the one inside it.
 _COUNTS = (8, 45)
 _NUMBER = struct.Struct("<q")
+#: So much of a file is looked at at once.
+BLOCK_BYTES = 1 << 20
 
 
 class Layout:
@@ -73,10 +77,24 @@ class LaidOut:
     _path: Path
     _codes_at: int
 
-    def read(self, start: int, stop: int) -> Codes:
-        """Many codes in a row, without the mapping growing by what was looked at."""
-        width = self.layout.code_bytes
-        return np.fromfile(self._path, np.uint8, max(0, stop - start) * width, offset=self._codes_at + start * width).reshape(-1, width)
+    def blocks(self, xxh3: str | None) -> Iterator[Codes]:
+        """All codes, some at a time, each time in the same memory, which the caller may change.
+
+        After the last it is DamagedIndex when what was read, or the rest of the file, is not what ``xxh3`` was taken of.
+        """
+        width, count, hashed = self.layout.code_bytes, len(self.codes), xxhash.xxh3_128()
+        memory = np.empty((max(1, BLOCK_BYTES // width), width), np.uint8)
+        with self._path.open("rb") as file:
+            hashed.update(file.read(self._codes_at))
+            for start in range(0, count, len(memory)):
+                block = memory[: count - start]
+                if file.readinto(block.data) < block.nbytes:
+                    raise DamagedIndex(f"{self._path.name} became shorter while it was read.")
+                hashed.update(block.data)
+                yield block
+            hashed.update(file.read())
+        if xxh3 is not None and hashed.hexdigest() != xxh3:
+            raise DamagedIndex(f"The index file of {self._path.parent.name} is not the one that was published.")
 
     @classmethod
     def open(cls, path: Path) -> LaidOut:

@@ -10,15 +10,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.service.index.durable import file_facts
-from lib.service.index.manifest import FileFacts, Ids
+from lib.service.index.durable import HashedFile
+from lib.service.index.manifest import Ids
 
 Vectors = NDArray[np.float32]
 
@@ -49,12 +48,14 @@ def empty_lists(factory: str, dimension: int, learn_from: Vectors) -> Any:
     return index
 
 
-def write_lists(index: Any, path: Path) -> FileFacts:
-    """Write it durably; OSError when the disk is full."""
-    faiss.write_index(index, str(path))
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return file_facts(path)
+def write_lists(index: Any, file: HashedFile) -> None:
+    """OSError when the disk is full: of a file that FAISS opens by itself it would be no more than words."""
+
+    def write(part: bytes) -> int:
+        file.write(part)
+        return len(part)
+
+    faiss.write_index(index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
 
 
 def ids_in_lists(index: Any) -> Ids:

@@ -80,7 +80,7 @@ def generation_of(name: str) -> int | None:
 
 def hash_ids(ids: Ids) -> str:
     """sha256 over the sorted ids as little-endian int64: equal exactly when the two sets of ids are."""
-    return hashlib.sha256(np.sort(ids).astype("<i8", copy=False).tobytes()).hexdigest()
+    return hashlib.sha256(np.sort(ids, kind="stable").astype("<i8", copy=False).tobytes()).hexdigest()
 
 
 def read_whole(folder: Path) -> Manifest | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.service.index.build import new_index
+from lib.service.index.durable import HashedFile
 from lib.service.index.factory import FLAT
 from lib.service.index.manifest import Ids
 from lib.service.index.stored import DamagedIndex
@@ -28,7 +29,9 @@ _NORM_TOLERANCE = 1e-2
 def write_shadow(path: Path, ids: Ids, vectors: Vectors, *, dimension: int) -> int:
     """Write an exact index of these vectors; its size in bytes."""
     write = new_index([(ids, vectors)], factory=FLAT, dimension=dimension, expected=len(ids))
-    return write(path, None).facts.size_bytes
+    with HashedFile(path) as file:
+        write(file, None)
+    return file.facts.size_bytes
 
 
 class Shadow:

@@ -11,9 +11,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.service.index.durable import sha256_of, xxh3_of
+from lib.service.index.durable import HashedFile, sha256_of, xxh3_of
 from lib.service.index.lists import ids_in_lists, sample_lists
-from lib.service.index.manifest import INDEX_FILE, FileFacts, Ids, Manifest, hash_ids, read_whole
+from lib.service.index.manifest import INDEX_FILE, Ids, Manifest, hash_ids, read_whole
 
 
 class DamagedIndex(Exception):
@@ -27,12 +27,11 @@ class Written:
     factory: str
     dimension: int
     ids: Ids
-    facts: FileFacts
     samples: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
 #: (the file to write, the folder of the generation served now) → what was written; what it raises ends the publish
-Content = Callable[[Path, Path | None], Written]
+Content = Callable[[HashedFile, Path | None], Written]
 
 
 def ids_of(index: faiss.Index) -> Ids:
@@ -58,14 +57,20 @@ def check_stored(path: Path, written: Written) -> None:
             raise DamagedIndex(f"{path.name} holds another vector for id {ident} than was written.")
 
 
+def whole(folder: Path) -> Manifest:
+    """The manifest of a generation's folder; DamagedIndex when it is not whole."""
+    manifest = read_whole(folder)
+    if manifest is None:
+        raise DamagedIndex(f"{folder.name} is not a whole generation.")
+    return manifest
+
+
 def prove(folder: Path) -> Manifest:
     """The manifest of a generation's folder; DamagedIndex when its file is not the one that was published.
 
     Nearly half of all damaged files load and answer; only a hash tells.
     """
-    manifest = read_whole(folder)
-    if manifest is None:
-        raise DamagedIndex(f"{folder.name} is not a whole generation.")
+    manifest = whole(folder)
     path, facts = folder / INDEX_FILE, manifest.index_file
     same = xxh3_of(path) == facts.xxh3 if facts.xxh3 else sha256_of(path) == facts.sha256
     if not same:

@@ -16,9 +16,8 @@ from lib.service.index.durable import HashedFile
 from lib.service.index.factory import lists_of
 from lib.service.index.layout import Codes, LaidOut, Layout
 from lib.service.index.manifest import INDEX_FILE, Ids, Manifest
-from lib.service.index.stored import Content, DamagedIndex, Written, check_ids, ids_of, prove
+from lib.service.index.stored import Content, DamagedIndex, Written, check_ids, ids_of, prove, whole
 
-_BLOCK_BYTES = 4 << 20
 _SAMPLES = 16
 
 Places = NDArray[np.int64]
@@ -32,23 +31,26 @@ def updated_index(batches: Iterable[Batch], *, removals: Ids | Iterable[int] = (
     when the generation is not what was published (build a new one), BadVectors.
     """
 
-    def write(path: Path, served: Path | None) -> Written:
+    def write(file: HashedFile, served: Path | None) -> Written:
         if served is None:
             raise DamagedIndex("There is no generation to start from.")
-        manifest = prove(served)
-        if lists_of(manifest.factory):
-            return _update_lists(path, served, manifest, batches, removals, on_progress)
+        manifest = whole(served)
+        in_lists, xxh3 = lists_of(manifest.factory), manifest.index_file.xxh3
+        if in_lists or not xxh3:  # else it is proven while it is copied
+            prove(served)
+        if in_lists:
+            return _update_lists(file, served, manifest, batches, removals, on_progress)
         old = LaidOut.open(served / INDEX_FILE)
         check_ids(old.ids, manifest)
         on_progress(0)
         ids, codes = _collect(batches, old.layout, on_progress)
-        return _write(path, old, _plan(old.ids, ids, np.fromiter(removals, np.int64)), codes)
+        return _write(file, old, xxh3, _plan(old.ids, ids, np.fromiter(removals, np.int64)), codes)
 
     return write
 
 
 def _update_lists(
-    path: Path, served: Path, manifest: Manifest, batches: Iterable[Batch], removals: Ids | Iterable[int], on_progress: Progress
+    file: HashedFile, served: Path, manifest: Manifest, batches: Iterable[Batch], removals: Ids | Iterable[int], on_progress: Progress
 ) -> Written:
     """In memory: what goes into which list FAISS knows."""
     index: Any = faiss.read_index(str(served / INDEX_FILE))
@@ -63,7 +65,7 @@ def _update_lists(
     if len(unique):
         index.add_with_ids(vectors[len(ids) - 1 - from_the_end], unique)
     on_progress(len(ids))
-    return written_lists(index, path)
+    return written_lists(index, file)
 
 
 @dataclass(frozen=True)
@@ -124,21 +126,19 @@ def _closed(change: _Change, empty: Places) -> _Change:
     return _Change(ids[:size], places[order], sources[order])
 
 
-def _write(path: Path, old: LaidOut, change: _Change, codes: Codes) -> Written:
-    layout, size = old.layout, len(change.ids)
-    step = max(1, _BLOCK_BYTES // layout.code_bytes)
-    with HashedFile(path) as file:
-        file.write(layout.head(size))
-        for start in range(0, size, step):
-            stop = min(start + step, size)
-            block = np.empty((stop - start, layout.code_bytes), np.uint8)
-            kept = max(start, min(stop, len(old.ids)))
-            block[: kept - start] = old.read(start, kept)
-            first, last = np.searchsorted(change.places, [start, stop])
-            block[change.places[first:last] - start] = _find(old, change.sources[first:last], codes)
-            file.write(block)
-        file.write(layout.tail(change.ids))
-    return Written(layout.factory, layout.dimension, change.ids, file.facts, _samples(old, change, codes))
+def _write(file: HashedFile, old: LaidOut, xxh3: str | None, change: _Change, codes: Codes) -> Written:
+    layout, size, done = old.layout, len(change.ids), 0
+    file.write(layout.head(size))
+    for block in old.blocks(xxh3):
+        kept = block[: max(0, size - done)]
+        first, last = np.searchsorted(change.places, [done, done + len(kept)])
+        kept[change.places[first:last] - done] = _find(old, change.sources[first:last], codes)
+        file.write(kept)
+        done += len(block)
+    behind = np.searchsorted(change.places, done)
+    file.write(_find(old, change.sources[behind:], codes))
+    file.write(layout.tail(change.ids))
+    return Written(layout.factory, layout.dimension, change.ids, _samples(old, change, codes))
 
 
 def _find(old: LaidOut, sources: Places, codes: Codes) -> Codes:

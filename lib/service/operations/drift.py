@@ -97,7 +97,7 @@ def _measure_recall(context: JobContext, connection: Connection, opened: OpenGen
     served, total = opened.manifest, len(opened.ids)
     chosen = np.sort(np.random.default_rng(served.generation).choice(np.unique(opened.ids), min(SAMPLE, len(np.unique(opened.ids))), False))
     sample = embeddings.vectors_of(connection, served.fingerprint, chosen)
-    everything = embeddings.stream_embeddings(connection, fingerprint=served.fingerprint, after=0, upto=served.revision)
+    everything = embeddings.stream_embeddings(connection, fingerprint=served.fingerprint, upto=served.revision)
     measured = opened.measure_recall(
         sample, everything, k=NEIGHBOURS, on_progress=lambda done: context.tell("measuring recall", done, total)
     )

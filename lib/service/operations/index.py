@@ -94,14 +94,12 @@ def _refresh(context: JobContext) -> dict[str, Any]:
     with context.database.read() as connection:
         upto = get_counters(connection)["revision"]
         changes = embeddings.count_changes(connection, after=served.revision)
-        total = embeddings.count_embeddings(connection, embedder.fingerprint)
         if not changes:
             return {"generation": served.generation, "vectors": served.vectors, "changes": 0}
-        # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
-        if total and (_changed_much(changes, served) or not still_suits(served.factory, total, _limits(connection))):
+        if _needs_another(connection, served, changes):
             return build_anew(context)
         content = updated_index(
-            embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
+            embeddings.stream_changes(connection, fingerprint=embedder.fingerprint, after=served.revision, upto=upto),
             removals=embeddings.list_removals(connection, after=served.revision, upto=upto),
             on_progress=lambda done: context.tell("updating", done, changes),
         )
@@ -124,6 +122,17 @@ def _spread(connection: Connection, embedder: Embedder, total: int) -> NDArray[n
     return embeddings.vectors_of(connection, embedder.fingerprint, np.sort(chosen))[1]
 
 
+def _needs_another(connection: Connection, served: Manifest, changes: int) -> bool:
+    """Whether to build anew: it is no slower, or another kind suits by now. The table is counted only where that decides."""
+    much, limits = _changed_much(changes, served), _limits(connection)
+    fewest, most = served.vectors - changes, min(served.vectors + changes, get_counters(connection)["entries"])
+    if not much and still_suits(served.factory, fewest, limits) and still_suits(served.factory, most, limits):
+        return False
+    total = embeddings.count_embeddings(connection, served.fingerprint)
+    # A table emptied of its last entry is an update too: there is nothing to build from, and the old vectors must go.
+    return total > 0 and (much or not still_suits(served.factory, total, limits))
+
+
 def _changed_much(changes: int, served: Manifest) -> bool:
     return changes > REBUILD_ABOVE_RATIO * served.vectors or changes * served.dimension * 4 > REBUILD_ABOVE_BYTES
 
@@ -139,7 +148,7 @@ def build_anew(context: JobContext) -> dict[str, Any]:
         if not total:
             raise OperationFailed(JobFailure.NOTHING_TO_INDEX, "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
         content = new_index(
-            embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, after=0, upto=upto),
+            embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, upto=upto),
             factory=choose_factory(total, _limits(connection)),
             dimension=embedder.dimension,
             expected=total,
@@ -168,7 +177,6 @@ def _publish(
         )
     except Superseded as superseded:
         raise OperationFailed(JobFailure.SUPERSEDED, str(superseded), "Nothing is lost: the next refresh takes it up.") from superseded
-    generations.sweep()
     return _result(manifest)
 
 

@@ -158,7 +158,7 @@ def _exact_nearest(rehearsal: Rehearsal, among: Ids) -> Vectors:
     done = 0
     with rehearsal.context.database.read() as connection:
         upto = rehearsal.table.revision
-        for ids, vectors in embeddings.stream_embeddings(connection, fingerprint=rehearsal.embedder.fingerprint, after=0, upto=upto):
+        for ids, vectors in embeddings.stream_embeddings(connection, fingerprint=rehearsal.embedder.fingerprint, upto=upto):
             scores = queries @ vectors[np.isin(ids, among)].T
             best = -np.sort(-np.hstack([best, scores]), axis=1)[:, :NEAREST]
             done += len(ids)

@@ -50,7 +50,6 @@ def _restore(context: JobContext) -> dict[str, Any]:
         manifest = generations.publish_file(
             staged.index_path, facts, revision=revision, job_id=context.job.job_id, build_seconds=time.monotonic() - began
         )
-    generations.sweep()
     return {"generation": manifest.generation, "vectors": manifest.vectors, "differences": differences}
 
 

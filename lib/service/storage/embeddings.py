@@ -20,8 +20,15 @@ Batch = tuple[NDArray[np.int64], NDArray[np.float32]]
 _CURRENT = (
     "SELECT m.entry_id, v.vector FROM embeddings m "
     "JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint "
-    "WHERE m.fingerprint = :fingerprint AND m.revision > :after AND m.revision <= :upto AND m.entry_id > :last "
+    "WHERE m.fingerprint = :fingerprint AND m.revision <= :upto AND m.entry_id > :last "
     "ORDER BY m.entry_id LIMIT :limit"
+)
+
+_CHANGED = (
+    "SELECT m.entry_id, m.revision, v.vector FROM embeddings m "
+    "JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint "
+    "WHERE m.fingerprint = :fingerprint AND (m.revision, m.entry_id) > (:after, :last) AND m.revision <= :upto "
+    "ORDER BY m.revision, m.entry_id LIMIT :limit"
 )
 
 _CHOSEN = (
@@ -47,17 +54,30 @@ def count_embeddings(connection: Connection, fingerprint: str) -> int:
     return int(connection.execute(statement, {"fingerprint": fingerprint}).scalar_one())
 
 
-def stream_embeddings(connection: Connection, *, fingerprint: str, after: int, upto: int) -> Iterator[Batch]:
-    """(ids, vectors) of every entry embedded after one revision and not after another, in the order of ids."""
-    last = -1
+def stream_embeddings(connection: Connection, *, fingerprint: str, upto: int) -> Iterator[Batch]:
+    """(ids, vectors) of every entry embedded not after a revision, in the order of ids."""
+    return _stream(connection, _CURRENT, {"fingerprint": fingerprint, "upto": upto, "last": -1}, {"last": "entry_id"})
+
+
+def stream_changes(connection: Connection, *, fingerprint: str, after: int, upto: int) -> Iterator[Batch]:
+    """(ids, vectors) of every entry embedded after one revision and not after another, in the order of revisions.
+
+    It looks at what changed only, where the order of ids would have the whole table walked through.
+    """
+    parameters = {"fingerprint": fingerprint, "after": after + 1, "upto": upto, "last": -1}
+    return _stream(connection, _CHANGED, parameters, {"after": "revision", "last": "entry_id"})
+
+
+def _stream(connection: Connection, statement: str, parameters: dict[str, Any], cursor: dict[str, str]) -> Iterator[Batch]:
+    """A batch at a time; ``cursor``: which parameters come from which columns of the row before."""
     while True:
-        parameters = {"fingerprint": fingerprint, "after": after, "upto": upto, "last": last, "limit": BATCH_ROWS}
-        rows = connection.execute(sa.text(_CURRENT), parameters).all()
-        if not rows:
+        rows = connection.execute(sa.text(statement), parameters | {"limit": BATCH_ROWS}).all()
+        if rows:
+            ids = np.fromiter((row.entry_id for row in rows), np.int64, len(rows))
+            yield ids, np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), -1)
+        if len(rows) < BATCH_ROWS:
             return
-        last = rows[-1].entry_id
-        ids = np.fromiter((row.entry_id for row in rows), np.int64, len(rows))
-        yield ids, np.frombuffer(b"".join(row.vector for row in rows), dtype="<f4").reshape(len(rows), -1)
+        parameters |= {name: getattr(rows[-1], column) for name, column in cursor.items()}
 
 
 def list_embedded(connection: Connection, fingerprint: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import faiss
 
-from lib.service.index.durable import file_facts
+from lib.service.index.durable import HashedFile, file_facts
 from lib.service.index.manifest import INDEX_FILE
 from lib.service.index.stored import Content, Written, ids_of, prove
 
@@ -22,16 +22,16 @@ def read_proven(folder: Path) -> Any:
 def made_of(content: Content, served: Path | None = None) -> Any:
     """What FAISS reads of what this writes."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / INDEX_FILE
-        content(path, served)
-        return faiss.read_index(str(path))
+        with HashedFile(Path(folder) / INDEX_FILE) as file:
+            content(file, served)
+        return faiss.read_index(str(file.path))
 
 
 def of_faiss(index: Any, factory: str = "IDMap2,Flat") -> Content:
     """An index that was put together by hand, as wrong as it may be."""
 
-    def write(path: Path, _: Path | None) -> Written:
-        faiss.write_index(index, str(path))
-        return Written(factory, index.d, ids_of(index), file_facts(path))
+    def write(file: HashedFile, _: Path | None) -> Written:
+        file.write(faiss.serialize_index(index))
+        return Written(factory, index.d, ids_of(index))
 
     return write

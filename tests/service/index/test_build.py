@@ -8,7 +8,7 @@ import pytest
 
 from lib.service.index import build
 from lib.service.index.build import BadVectors, new_index
-from lib.service.index.durable import file_facts
+from lib.service.index.durable import HashedFile, file_facts
 from lib.service.index.factory import UnknownFactory
 from lib.service.index.stored import ids_of
 from tests.service.index.files import made_of
@@ -97,14 +97,14 @@ def test_a_kind_that_corrupts_is_never_built(batch):
 @pytest.mark.parametrize("expected", [0, 40, 41])
 def test_the_file_is_byte_for_byte_what_faiss_would_have_written(batch, tmp_path, factory, expected):
     """However many vectors were expected."""
-    written = new_index([batch(*range(25)), batch(*range(30, 45))], factory=factory, dimension=16, expected=expected)(
-        tmp_path / "ours", None
-    )
+    content = new_index([batch(*range(25)), batch(*range(30, 45))], factory=factory, dimension=16, expected=expected)
+    with HashedFile(tmp_path / "ours") as file:
+        written = content(file, None)
     index = faiss.index_factory(16, factory, faiss.METRIC_INNER_PRODUCT)
     ids, vectors = batch(*range(25), *range(30, 45))
     index.train(vectors)
     index.add_with_ids(vectors, ids)
     faiss.write_index(index, str(tmp_path / "theirs"))
     assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
-    assert written.facts == file_facts(tmp_path / "ours")
+    assert file.facts == file_facts(tmp_path / "ours")
     assert (written.factory, written.dimension, written.ids.tolist()) == (factory, 16, ids.tolist())

@@ -189,9 +189,9 @@ def test_a_file_that_does_not_hold_what_was_written_is_never_served(generations,
     first = publish(7, job_id="a")
     content = index_of(1, 2, 3)
 
-    def spoiled(path, served):
-        written = content(path, served)
-        spoil(path)
+    def spoiled(file, served):
+        written = content(file, served)
+        spoil(file.path)
         return written
 
     with pytest.raises(DamagedIndex, match=words):

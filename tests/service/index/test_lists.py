@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lib.service.index.build import BadVectors, new_index
+from lib.service.index.durable import HashedFile
 from lib.service.index.factory import UnknownFactory
 from lib.service.index.health import OpenGeneration
 from lib.service.index.manifest import INDEX_FILE
@@ -64,8 +65,8 @@ def test_a_damaged_file_is_not_brought_up_to_date_and_one_with_another_vector_is
     manifest = generations.publish(lists_of(*range(60)), revision=1, job_id="a", **TOLD)
     content = lists_of(*range(60))
 
-    def spoiled(path, served):
-        written = content(path, served)
+    def spoiled(file, served):
+        written, path = content(file, served), file.path
         data = bytearray(path.read_bytes())
         index = faiss.read_index(str(path))
         first = bytes(faiss.rev_swig_ptr(index.invlists.get_codes(0), 16))
@@ -88,3 +89,15 @@ def test_what_would_spoil_it_is_refused(generations, batch):
     twice = new_index([batch(*range(20)), batch(3)], factory=LISTS, dimension=16, learn_from=lambda: batch(*range(20))[1])
     with pytest.raises(BadVectors, match="more than once"):
         generations.publish(twice, revision=1, job_id="a", **TOLD)
+
+
+def test_a_full_disk_ends_the_publish_of_lists_with_the_systems_own_error(generations, lists_of, monkeypatch):
+    """FAISS would tell of it in words only, and a job that failed could not say that the disk is full."""
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(HashedFile, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        generations.publish(lists_of(*range(60)), revision=1, job_id="a", **TOLD)
+    assert generations.current() is None

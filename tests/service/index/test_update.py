@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 import pytest
 
-from lib.service.index import update
+from lib.service.index import layout
 from lib.service.index.build import Batch, new_index
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE
 from lib.service.index.stored import DamagedIndex, ids_of
@@ -116,7 +116,7 @@ def test_an_update_refuses_a_folder_that_is_not_whole(generations, publish, batc
 @pytest.mark.parametrize("factory", [FLAT, SQ8])
 def test_any_update_holds_what_a_removal_and_an_addition_by_faiss_would(generations, batch, monkeypatch, factory):
     """Growing, shrinking to nothing, in many blocks: the same ids, each with the same code, and every file whole."""
-    monkeypatch.setattr(update, "_BLOCK_BYTES", 3 * 64)
+    monkeypatch.setattr(layout, "BLOCK_BYTES", 3 * 64)
     chance = np.random.default_rng(5)
     told = {"embedder": "e", "fingerprint": "f"}
     manifest = generations.publish(new_index([batch(*range(40))], factory=factory, dimension=16), revision=0, job_id="first", **told)

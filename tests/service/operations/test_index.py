@@ -12,6 +12,7 @@ from lib.service.config import Config
 from lib.service.index.generations import Generations
 from lib.service.operations import index
 from lib.service.operations.runner import JobContext
+from lib.service.storage import embeddings
 from tests.service.road import Road, csv_of, sheet
 
 
@@ -68,6 +69,20 @@ def test_a_refresh_of_what_has_not_changed_makes_no_new_generation(library: Road
     job = library.run("refresh")
     assert (job["state"], job["result"]["changes"], job["result"]["generation"]) == ("succeeded", 0, 1)
     assert library.get("/api/index")["generation"] == 1
+
+
+def test_a_refresh_takes_up_every_change_however_many_batches_and_revisions_they_come_in(
+    library: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "BATCH_ROWS", 2)
+    monkeypatch.setattr(index, "REBUILD_ABOVE_RATIO", 1.0)
+    for first in (3, 9, 0):
+        library.import_sheet(csv_of(*((f"k{number}", f"other{number} of {first}", "ann") for number in range(first, first + 5))))
+        library.embed()
+    job = library.run("refresh")
+    assert (job["result"]["changes"], job["result"]["vectors"]) == (13, 20), "k3 and k4 changed twice"
+    texts = {number: f"other{number} of {first}" for first in (3, 9, 0) for number in range(first, first + 5)}
+    assert [found(library, text, 1) for text in texts.values()] == [[f"k{number}"] for number in texts]
 
 
 def test_after_many_changes_a_refresh_builds_anew(library: Road, monkeypatch: pytest.MonkeyPatch) -> None:
