@@ -50,8 +50,9 @@ class Worker(Reading):
     processed: int = 0
     failed: int = 0
     rate_per_second: float | None = Field(None, description="items embedded, mean of its last minute")
-    rate_15m_per_second: float | None = Field(None, description="the same over its last 15 minutes, or as much of them as is known")
-    recent_rates: list[float | None] = Field([], description="items per second over its last 15 minutes, oldest first; null is a gap")
+    worked_at: datetime | None = Field(None, description="until when it was last seen to work, to half a minute; null is never")
+    rate_15m_per_second: float | None = Field(None, description="the same over the 15 minutes before that, or as much of them as is known")
+    recent_rates: list[float | None] = Field([], description="items per second over those 15 minutes, oldest first; null is a gap")
     last_failure_cause: FailureCause | None = None
     last_failure_at: datetime | None = None
     started_at: datetime | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from sqlalchemy import Connection
@@ -30,7 +30,7 @@ _DONE = {Desired.PAUSED: "Paused", Desired.RUNNING: "Resumed", Desired.DRAINING:
 def read_workers(connection: Connection) -> WorkersReading:
     """All workers at this moment, with how fast each was lately."""
     now = utc_now()
-    processed = paces.list_processed(connection, now.timestamp())
+    processed = paces.list_processed(connection)
     workers = [
         worker.model_copy(update=_recent(processed.get(worker.worker_id, []), worker)) for worker in rows.list_workers(connection, now)
     ]
@@ -44,7 +44,7 @@ def _recent(samples: list[tuple[float, int]], worker: Worker) -> dict[str, objec
     if worker.role is not WorkerRole.EMBEDDING or not rates:
         return {}
     (began, first), (ended, last) = samples[0], samples[-1]
-    return {"recent_rates": rates, "rate_15m_per_second": (last - first) / (ended - began)}
+    return {"recent_rates": rates, "rate_15m_per_second": (last - first) / (ended - began), "worked_at": datetime.fromtimestamp(ended, UTC)}
 
 
 def list_workers(database: Database) -> WorkersReading:

@@ -20,7 +20,7 @@ def spark(rates: Sequence[float | None]) -> str:
         if rate is not None:
             path.append(f"{'M' if pen_up else 'L'}{number * step:.1f} {HEIGHT - 1 - rate / top * (HEIGHT - 3):.1f}")
         pen_up = rate is None
-    words = f"Rate over the last 15 minutes: from {format_rate(min(known))} to {format_rate(max(known))}, now {format_rate(known[-1])}"
+    words = f"Rate over its last 15 minutes: from {format_rate(min(known))} to {format_rate(max(known))}, last {format_rate(known[-1])}"
     return (
         f'<br><svg class="sy-spark" role="img" aria-label="{words}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}">'
         f'<title>{words}</title><path d="{" ".join(path)}"/></svg>'

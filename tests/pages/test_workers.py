@@ -53,7 +53,11 @@ def test_a_drain_shows_what_is_in_hand_how_long_it_takes_and_can_be_called_off(v
 def test_a_row_tells_both_rates_with_a_picture_the_batch_and_the_last_failure(visit):
     seen = visit("Workers", "busy")
     assert "1,023/s · 980/s" in seen.text or "1,022/s · 980/s" in seen.text, seen.text[seen.text.index("Rate 1") :][:300]
-    assert "Rate over the last 15 minutes: from 900/s to 1,020/s, now 990/s" in seen.text
+    assert "Rate over its last 15 minutes: from 900/s to 1,020/s, last 990/s" in seen.text
+    change(seen, "embedding-1", worked_at=canned.ago(seconds=30))
+    assert "worked <time" not in seen.text, "that is as good as now"
+    change(seen, "embedding-1", worked_at=canned.ago(minutes=12))
+    assert "12 min ago</time>" in seen.text
     change(seen, "embedding-1", failed=3, last_failure_cause=FailureCause.BAD_KEY, last_failure_at=canned.ago(minutes=1))
     assert '<a href="/Queue?cause=bad_key"' in seen.text
     assert "The embedding service refused the key." in seen.text

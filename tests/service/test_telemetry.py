@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from lib.contract.model import utc_now
 from lib.contract.queue import Window
 from lib.contract.states import JobState, Operation
 from lib.service import telemetry as telemetry_module
-from lib.service.feed import Feed
+from lib.service.feed import VOLATILE, Feed
 from lib.service.queue import STEP_SECONDS, WINDOW_SECONDS, get_queue, get_queue_history
 from lib.service.storage import jobs, samples
 from lib.service.storage.counters import add_to_counters
@@ -97,6 +100,54 @@ def test_fifty_listeners_cost_no_more_sql_than_one(telemetry: Telemetry, road: R
 
     road.fill(sheet(1, 2))
     assert asyncio.run(cost(50)) == asyncio.run(cost(1)) > 0
+
+
+class Clock:
+    """The service's clock, which the test puts forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ahead_seconds = 0.0
+        for name, module in list(sys.modules.items()):
+            if name.startswith("lib.service") and hasattr(module, "utc_now"):
+                monkeypatch.setattr(module, "utc_now", lambda: utc_now() + timedelta(seconds=self.ahead_seconds))
+        monkeypatch.setattr(telemetry_module, "time", SimpleNamespace(time=self.time, monotonic=time.monotonic))
+
+    def time(self) -> float:
+        return time.time() + self.ahead_seconds
+
+
+@pytest.mark.feature("L2")
+def test_idle_minutes_after_work_tell_nobody_anything(telemetry: Telemetry, road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, worker = Clock(monkeypatch), road.works.worker()
+
+    def pass_by(seconds: float) -> None:
+        clock.ahead_seconds += seconds
+        worker._heart.beat()
+        telemetry._write_history()
+        telemetry._sample()
+        telemetry._feed.flush()
+
+    pass_by(0)
+    for count in (3, 8, 10):
+        road.import_sheet(sheet(*range(count)))
+        while worker._turn():
+            pass
+        pass_by(30)
+    assert road.run("refresh")["state"] == "succeeded"
+    for _ in range(3):
+        pass_by(30)  # what is a mean of the last minute comes to rest
+    before, readings = telemetry._feed.snapshot_id(), telemetry._feed.standing().readings
+    (told,) = (each for each in readings[Topic.WORKERS].workers if each.worker_id == "embedding-1")  # type: ignore[attr-defined]
+    assert told.recent_rates == [pytest.approx(count / 30, rel=0.2) for count in (3, 5, 2)], "there is something that could slide"
+    for _ in range(40):
+        pass_by(30)
+    later = telemetry._feed.standing().readings
+    moved = [topic for topic in Topic if _told(topic, later[topic]) != _told(topic, readings[topic])]
+    assert (moved, telemetry._feed.snapshot_id()) == ([], before)
+
+
+def _told(topic: Topic, reading: Any) -> Any:
+    return reading.model_dump(exclude=VOLATILE[topic])
 
 
 def test_an_error_nobody_foresaw_does_not_end_the_producer(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:

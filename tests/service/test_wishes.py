@@ -142,11 +142,18 @@ def test_a_worker_s_rates_of_a_quarter_of_an_hour_have_gaps_where_nothing_was_sa
         paces.sample_workers(connection, now - 20)  # too soon: not sampled
     with database.read() as connection:
         (worker,) = read_workers(connection).workers
-    assert worker.recent_rates == [pytest.approx(2), pytest.approx(4), None, 0]
-    assert worker.rate_15m_per_second == pytest.approx(2)
+    assert worker.recent_rates == [pytest.approx(2), pytest.approx(4), None]
+    assert worker.rate_15m_per_second == pytest.approx(540 / 240)
+    assert worker.worked_at is not None
+    assert now - worker.worked_at.timestamp() == pytest.approx(60, abs=0.01)
     with database.write() as connection:
-        paces.sample_workers(connection, now + 2000)
-        assert connection.execute(sa.select(sa.func.count()).select_from(schema.worker_samples)).scalar_one() == 1, "pruned"
+        for turn in range(100):
+            paces.sample_workers(connection, now + 30 * turn)
+        kept = connection.execute(sa.select(sa.func.count()).select_from(schema.worker_samples)).scalar_one()
+        assert kept < 4 + 34, "pruned, but for the quarter of an hour of its last work"
+    with database.read() as connection:
+        (later,) = read_workers(connection).workers
+    assert later.recent_rates == worker.recent_rates, "an idle worker keeps what it showed when it last worked"
 
 
 @pytest.mark.feature("W5")

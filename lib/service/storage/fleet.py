@@ -7,7 +7,7 @@ from sqlalchemy.types import BigInteger
 
 from lib.service.storage.columns import BigId, Instant, metadata
 
-# What each worker had processed at a moment of its last quarter of an hour.
+# What each worker had processed at a moment of the last quarter of an hour, or of the one before its last work.
 worker_samples = Table(
     "worker_samples",
     metadata,

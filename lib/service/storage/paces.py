@@ -24,7 +24,7 @@ class Pace:
 
 
 def sample_workers(connection: Connection, now: float) -> None:
-    """Write down how much each embedding worker has processed, when it is time, and drop what is older than the window."""
+    """Write down how much each embedding worker has processed, when it is time, and drop what no rate is made of any more."""
     last = connection.execute(sa.text("SELECT MAX(at) FROM worker_samples")).scalar_one()
     if last is not None and now - last < SAMPLE_SECONDS - 1:
         return
@@ -35,16 +35,24 @@ def sample_workers(connection: Connection, now: float) -> None:
         ),
         {"now": now},
     )
-    connection.execute(sa.text("DELETE FROM worker_samples WHERE at < :before"), {"before": now - WINDOW_SECONDS - SAMPLE_SECONDS})
+    for worker_id, kept in list_processed(connection).items():
+        connection.execute(
+            sa.text("DELETE FROM worker_samples WHERE worker_id = :worker_id AND at < :before AND (at < :first OR at > :last)"),
+            {"worker_id": worker_id, "before": now - WINDOW_SECONDS - SAMPLE_SECONDS, "first": kept[0][0], "last": kept[-1][0]},
+        )
 
 
-def list_processed(connection: Connection, now: float) -> dict[str, list[tuple[float, int]]]:
-    """Worker → (at, processed so far) over the window, oldest first."""
+def list_processed(connection: Connection) -> dict[str, list[tuple[float, int]]]:
+    """Worker → (at, processed so far) over the window that ends with its last work, oldest first: nothing of it moves while it is idle."""
     found: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    statement = sa.text("SELECT worker_id, at, processed FROM worker_samples WHERE at >= :after ORDER BY worker_id, at")
-    for row in connection.execute(statement, {"after": now - WINDOW_SECONDS - SAMPLE_SECONDS}):
+    for row in connection.execute(sa.text("SELECT worker_id, at, processed FROM worker_samples ORDER BY worker_id, at")):
         found[row.worker_id].append((row.at, row.processed))
-    return found
+    return {worker_id: _until_last_work(samples) for worker_id, samples in found.items()}
+
+
+def _until_last_work(samples: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    end = next(at for at, processed in samples if processed == samples[-1][1])
+    return [sample for sample in samples if end - WINDOW_SECONDS - SAMPLE_SECONDS <= sample[0] <= end]
 
 
 def add_pace(connection: Connection, *, fingerprint: str, rows: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import escape
 
 import streamlit as st
@@ -24,6 +25,8 @@ ROLE_WORDS = {
     WorkerRole.EMBEDDING: ("Embedding workers", "turn rows into vectors"),
     WorkerRole.OPERATIONS: ("Operations workers", "perform imports, exports and index builds"),
 }
+#: Rates are sampled every half minute.
+RATES_ARE_OF_NOW = timedelta(minutes=1)
 
 
 @st.fragment(key="workers")
@@ -180,7 +183,14 @@ def _rates(worker: Worker) -> str:
     if worker.role is not WorkerRole.EMBEDDING:
         return UNKNOWN
     one = UNKNOWN if worker.stale else format_rate(worker.rate_per_second)
-    return f"{one} · {format_rate(worker.rate_15m_per_second)}{spark(worker.recent_rates)}"
+    return f"{one} · {format_rate(worker.rate_15m_per_second)}{spark(worker.recent_rates)}{_worked(worker)}"
+
+
+def _worked(worker: Worker) -> str:
+    """When the rates are of, once that is a while ago: they stay as they were when it last worked."""
+    if worker.worked_at is None or not worker.recent_rates or now() - worker.worked_at < RATES_ARE_OF_NOW:
+        return ""
+    return f'<br><span class="sy-note">worked {moment(worker.worked_at, now=now(), zone=zone())}</span>'
 
 
 def heartbeat(worker: Worker) -> str:
