@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Endpoint:
     embedded: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     answers: threading.Event = field(default_factory=_set_event)  #: while it is not set, whoever asks waits
+    seconds: float = 0  #: that it thinks about each request
 
     def respond(self, texts: list[str], key: str | None) -> tuple[int, dict[str, Any], dict[str, str]]:
         """(HTTP code, body, headers) of one request."""
@@ -83,6 +85,7 @@ def serve_embeddings() -> Iterator[Endpoint]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             given = self.headers.get("Authorization", "").removeprefix("Bearer ") or None
             endpoint.answers.wait(120)
+            time.sleep(endpoint.seconds)
             code, answer, headers = endpoint.respond(list(body["input"]), given)
             content = json.dumps(answer).encode()
             with suppress(ConnectionError):  # whoever asked may have been killed meanwhile

@@ -16,7 +16,7 @@ from lib.contract.states import IntentionState, Operation
 from lib.ui.format import format_clock, format_duration, format_moment
 from lib.ui.live import connection_gate, last_known, latest_jobs, newest_jobs
 from lib.ui.marks import OPERATION_WORDS, icon, moment
-from lib.ui.notices import attempt, notify, show_link
+from lib.ui.notices import attempt, leads_here, notify, show_link
 from lib.ui.session import Params, get_client, now, zone
 
 #: For how long a page says that a start that waited has come to nothing.
@@ -86,13 +86,14 @@ def show_why(gate: Gate, *, key: str, when_free: WhenFree | None = None) -> None
     with st.container(gap="xxsmall"):
         st.html(f'<span class="sy-why" title="{escape(gate.reason_code or "")}">{words}</span>')
         can_wait = when_free is not None and gate.reason_code is Reason.OPERATION_RUNNING and not _is_waiting(when_free)
-        if not gate.fix_link and not can_wait:
+        helps = gate.fix_link if gate.fix_link and not leads_here(gate.fix_link) else None
+        if not helps and not can_wait:
             return
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"why_{key}"):
             if can_wait and when_free and st.button("Start when free", key=f"{key}_when_free", icon=":material/schedule_send:"):
                 _wait(when_free)
-            if gate.fix_link:
-                show_link(gate.fix_link)
+            if helps:
+                show_link(helps)
 
 
 def _is_waiting(what: WhenFree) -> bool:

@@ -217,9 +217,9 @@ def box(tone: Tone, what: str, *more: str, role: str = "status") -> str:
     return f'<div class="sy-box sy-box-{tone}" role="{role}"><p class="sy-what">{what}</p>{paragraphs}</div>'
 
 
-def fold(html: str) -> str:
+def fold(html: str, summary: str = "Details") -> str:
     """Details for those who want them; empty when there are none."""
-    return f"<details><summary>Details</summary>{html}</details>" if html else ""
+    return f"<details><summary>{summary}</summary>{html}</details>" if html else ""
 
 
 def tiles(items: Iterable[Tile]) -> str:
@@ -227,7 +227,7 @@ def tiles(items: Iterable[Tile]) -> str:
     cells = "".join(
         f'<div class="sy-tile"{f" title={chr(34)}{escape(tile.help)}{chr(34)}" if tile.help else ""}><dt>{escape(tile.label)}</dt>'
         f'<dd class="{f"sy-ink-{tile.tone}" if tile.tone else ""}">{escape(tile.value)}</dd>'
-        f'<dd class="sy-note">{tile.note or "&nbsp;"}</dd></div>'
+        f'<dd class="sy-note">{tile.note}</dd></div>'
         for tile in items
     )
     return f'<dl class="sy-tiles">{cells}</dl>'

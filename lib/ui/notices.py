@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from time import monotonic
 from typing import TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import streamlit as st
@@ -124,6 +125,12 @@ def show_trouble(trouble: Trouble) -> None:
     st.html(box(Tone.BAD, what, escape(trouble.meaning), escape(trouble.action), fold(folded), role="alert"))
     if trouble.gate is not None and trouble.gate.fix_link:
         show_link(trouble.gate.fix_link)
+
+
+def leads_here(link: str) -> bool:
+    """Whether a link leads to the very view that is open."""
+    found, here = find_page(link), find_page(urlsplit(st.context.url or "").path)
+    return found is not None and here is not None and found == (here[0], st.query_params.to_dict())
 
 
 def show_link(link: str, label: str | None = None) -> None:

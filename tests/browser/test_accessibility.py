@@ -48,6 +48,9 @@ def test_axe_finds_nothing_serious_in_plans_results_tabs_and_dialogs(visit: Visi
     visitor.open("Queue", as_of=filled_console.client.create_moment().moment_id)
     expect(visitor.page.locator("caption", has_text="Then and now")).to_have_count(1)
     faults += [f"then and now, {fault}" for fault in examine(visitor)]
+    visitor.page.locator(".st-key-link_to_here").get_by_role("button").click()
+    expect(visitor.button("Keep the figures of now with it")).to_be_enabled()
+    faults += [f"link, {fault}" for fault in examine(visitor)]
     visitor.open("Settings", tab="Audit")
     faults += [f"audit, {fault}" for fault in examine(visitor)]
     visitor.open("Home", job="gone")

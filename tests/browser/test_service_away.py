@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
@@ -49,11 +50,18 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """A service in use, and a console that knows it only by its address."""
-    folder = tmp_path_factory.mktemp("away")
+    """A service in use, and its console."""
+    with make_pair(tmp_path_factory.mktemp("away")) as pair:
+        load_sample(pair.service)
+        yield pair
+
+
+@contextmanager
+def make_pair(folder: Path) -> Iterator[Pair]:
+    """A service with nothing in it, and a console that knows it only by its address."""
     service = Console(folder / "service", environment={"SWITCHYARD_WORKERS": "1"})
     try:
-        load_sample(service.start())
+        service.start()
         wire = Wire(service.port)
         address = {"SWITCHYARD_API_URL": f"http://127.0.0.1:{wire.port}"}
         pages = Console(folder / "pages", pages=True, environment=address).start(wait=False)

@@ -14,7 +14,7 @@ from tests.pages import canned
 
 def test_the_limits_are_said_before_anything_is_uploaded(visit):
     seen = visit("Import", "fresh")
-    assert "at most 512 MiB, 256 columns, 50,000 characters per cell. A workbook may unpack to 2 GiB" in seen.text
+    assert "At most 512 MiB, 256 columns, 50,000 characters per cell. A workbook may unpack to 2 GiB" in seen.text
     assert 'aria-current="step"><span class="sy-dot">1</span>Choose' in seen.text
 
 

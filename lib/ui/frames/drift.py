@@ -9,7 +9,7 @@ import streamlit as st
 from lib.contract.events import Topic
 from lib.contract.index import IndexReading, LastCheck
 from lib.ui.findings import Readings
-from lib.ui.format import UNKNOWN, format_count, plural
+from lib.ui.format import format_count, plural
 from lib.ui.marks import Tile, Tone, moment, tiles
 from lib.ui.notices import show_link
 from lib.ui.session import Params, zone
@@ -58,7 +58,7 @@ def _index(index: IndexReading | None) -> str:
 
 def _sheet(check: LastCheck | None, readings: Readings) -> str:
     if check is None or check.sheet_read_at is None:
-        return "no sheet was read at the last check" if check else UNKNOWN
+        return "no sheet was read at the last check" if check else "counted by a check"
     differ = f"{plural(check.sheet_differences, 'row')} differ" if check.sheet_differences else "applied"
     return f"“{escape(check.sheet_name or '')}”, read {moment(check.sheet_read_at, now=readings.now, zone=zone())}, {differ}"
 

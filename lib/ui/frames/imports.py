@@ -10,6 +10,7 @@ from lib.contract.imports import MAX_CELL_CHARACTERS, MAX_COLUMNS, MAX_UNPACKED_
 from lib.contract.settings import SETTINGS
 from lib.ui.frames.google_source import show_google_choice
 from lib.ui.live import latest_settings, live_block
+from lib.ui.marks import fold
 from lib.ui.session import Params, get_param, go_to
 from lib.ui.starts import show_sample_button
 from lib.ui.uploader import show_uploader
@@ -55,13 +56,10 @@ def show_choice() -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(border=True, height="stretch", key="choose_file"):
         show_heading("Your own sheet")
+        limits = fold(_describe_reading(limit_mib), "Limits, and what a cell counts as")
         st.html(
-            f'<span class="sy-note">CSV, Excel workbook (.xlsx) or Parquet with a header row, at most {limit_mib:,} MiB, '
-            f"{MAX_COLUMNS} columns, {MAX_CELL_CHARACTERS:,} characters per cell. A workbook may unpack to {MAX_UNPACKED_GIB} GiB; "
-            "for more than about 500,000 rows choose CSV. A workbook’s cells are read as they are shown, errors such as #N/A included. "
-            "Of number formats, zeros in front, decimals, thousands and percent count; all else is read by its plain value, "
-            "a date as 2026-03-01. How it was read is shown and can be corrected. "
-            "Nothing is written before you have seen the plan.</span>"
+            '<div class="sy-note">CSV, Excel workbook (.xlsx) or Parquet with a header row. How it was read is shown and can be '
+            f"corrected; nothing is written before you have seen the plan.{limits}</div>"
         )
         upload_id = show_uploader(limit_mib << 20)
         if upload_id is not None:
@@ -75,6 +73,16 @@ def show_choice() -> None:
         )
         _show_sample()
     show_google_choice()
+
+
+def _describe_reading(limit_mib: int) -> str:
+    return (
+        f"At most {limit_mib:,} MiB, {MAX_COLUMNS} columns, {MAX_CELL_CHARACTERS:,} characters per cell. "
+        f"A workbook may unpack to {MAX_UNPACKED_GIB} GiB; for more than about 500,000 rows choose CSV. "
+        "A workbook’s cells are read as they are shown, errors such as #N/A included. "
+        "Of number formats, zeros in front, decimals, thousands and percent count; all else is read by its plain value, "
+        "a date as 2026-03-01."
+    )
 
 
 @st.fragment(key="sample")

@@ -44,7 +44,7 @@ def show_snapshots() -> None:
         elif not page.items:
             show_nothing(
                 "There is no snapshot yet.",
-                "Take one before something you are not sure of. The service takes one by itself before an import that removes entries "
+                "Take one before something you are not sure of. The service takes one by itself before an import that removes entries, "
                 "before an undo and before a rebuild; they are listed here too.",
             )
         else:
