@@ -52,6 +52,7 @@ ROUTES = {
     "GET /api/jobs": "list_jobs",
     "GET /api/jobs/{job_id}": "get_job",
     "GET /api/jobs/{job_id}/log": "get_job_log",
+    "GET /api/jobs/{job_id}/steps": "get_job_steps",
     "POST /api/jobs/{job_id}/cancel": "cancel_job",
     "GET /api/intentions": "list_intentions",
     "POST /api/intentions/{intention_id}/cancel": "cancel_intention",

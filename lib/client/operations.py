@@ -11,7 +11,7 @@ from lib.client.transport import Transport
 from lib.contract.exports import ExportRequest
 from lib.contract.health import RepairRequest
 from lib.contract.imports import ImportRequest, UndoReport
-from lib.contract.jobs import Job, JobLog, JobPage
+from lib.contract.jobs import Job, JobLog, JobPage, JobSteps
 from lib.contract.model import Request
 from lib.contract.operations import EmptyRequest, Intention, IntentionPage, OperationsReading, SnapshotRequest, Started
 from lib.contract.reembedding import ReembedPlan, ReembedRequest
@@ -79,6 +79,10 @@ class OperationsClient:
     def get_job_log(self, job_id: str) -> JobLog:
         """The tail of what a job wrote about itself."""
         return self.transport.get(JobLog, path_of("/api/jobs", job_id, "log"))
+
+    def get_job_steps(self, job_id: str) -> JobSteps:
+        """What a job did when, over all its attempts."""
+        return self.transport.get(JobSteps, path_of("/api/jobs", job_id, "steps"))
 
     def cancel_job(self, job_id: str) -> Job:
         """Ask a job to stop; the job as it stands now."""

@@ -136,6 +136,26 @@ class JobPage(Reading):
 
     items: list[Job]
     next_cursor: str | None = None
+    total: int | None = None  #: how many match, on all pages; null when the service does not say
+    states: dict[JobState, int] = {}  #: how many there would be of each state, whatever state was asked for
+    taken_at: datetime
+
+
+class JobStep(Reading):
+    """One step of a job. ``ended_at`` is null while it goes on, and where nobody knows: its worker died in it."""
+
+    name: str
+    attempt: int
+    worker_id: str | None = None
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+class JobSteps(Reading):
+    """What a job did when, over all its attempts, oldest step first."""
+
+    job_id: str
+    steps: list[JobStep]
     taken_at: datetime
 
 

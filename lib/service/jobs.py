@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode
-from lib.contract.jobs import Job
+from lib.contract.jobs import Job, JobStep, JobSteps
 from lib.contract.model import utc_now
 from lib.contract.operations import TIMEOUT_SECONDS, OperationReading, OperationsReading
 from lib.contract.states import JobState, Operation
@@ -22,6 +23,7 @@ from lib.service.errors import GateRefused, ServiceError
 from lib.service.storage import jobs as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
+from lib.service.storage.job_steps import list_steps
 
 Prepare = Callable[[Connection, str], None]
 
@@ -101,6 +103,15 @@ def get_job(database: Database, job_id: str) -> Job:
     """The job; 404 when there is none."""
     with database.read() as connection:
         return _found(rows.get_job(connection, job_id), job_id)
+
+
+def get_job_steps(database: Database, job_id: str) -> JobSteps:
+    """Each step ends where the next one of its attempt begins, the last one with the job."""
+    with database.read() as connection:
+        job, begun = _found(rows.get_job(connection, job_id), job_id), list_steps(connection, job_id)
+    ends = [after.started_at if after.attempt == step.attempt else None for step, after in pairwise(begun)] + [job.finished_at]
+    steps = [JobStep(**step._mapping, ended_at=ended_at) for step, ended_at in zip(begun, ends, strict=False)]
+    return JobSteps(job_id=job_id, steps=steps, taken_at=utc_now())
 
 
 def _found(job: Job | None, job_id: str) -> Job:

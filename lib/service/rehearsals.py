@@ -48,6 +48,7 @@ from lib.service.security import Identity
 from lib.service.storage import jobs as job_rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
+from lib.service.storage.jobs import JobFilter
 from lib.service.storage.plans import get_plan
 
 log = structlog.get_logger("rehearsals")
@@ -85,7 +86,7 @@ class Rehearsals:
     def list_rehearsals(self) -> RehearsalPage:
         """The newest first, those that run or failed as well."""
         with self._database.read() as connection:
-            found = [job for _, job in job_rows.list_jobs(connection, operation=Operation.REHEARSE, limit=LISTED)]
+            found = [job for _, job in job_rows.list_jobs(connection, JobFilter(operation=Operation.REHEARSE), limit=LISTED)]
             heads = [self._head(connection, job) for job in found]
         return RehearsalPage(items=heads, taken_at=utc_now())
 
@@ -207,7 +208,8 @@ def _promoted_by(connection: Connection, change: ImportChange | ModelChange, job
         plan = get_plan(connection, change.plan_id)
         return plan.applied_by_job if plan else None
     wanted = change.request
-    since = job_rows.list_jobs(connection, operation=Operation.REEMBED, state=JobState.SUCCEEDED, since=job.created_at, limit=_PROMOTIONS)
+    later = JobFilter(operation=Operation.REEMBED, since=job.created_at)
+    since = job_rows.list_jobs(connection, later, state=JobState.SUCCEEDED, limit=_PROMOTIONS)
     return next((each.job_id for _, each in since if change.request.model_validate(each.arguments) == wanted), None)
 
 

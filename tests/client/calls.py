@@ -35,7 +35,7 @@ from lib.contract.inspections import (
     RestoreRequest,
     SnapshotSource,
 )
-from lib.contract.jobs import Job, JobLog, JobPage
+from lib.contract.jobs import Job, JobLog, JobPage, JobSteps
 from lib.contract.maps import MapPart, MapReading, MapRequest, RenewRequest
 from lib.contract.model import Reading, utc_now
 from lib.contract.operations import Gate, Intention, IntentionPage, OperationsReading, SnapshotRequest, Ticket
@@ -175,6 +175,7 @@ CALLS: dict[str, tuple[Callable[[Client], Any], str, str, dict[str, str], Readin
     "go_back": (lambda c: c.go_back(GoBackRequest(expected=3)), "POST", "/api/index/go-back", {}, GO_BACK),
     "get_job": (lambda c: c.get_job("j/1"), "GET", "/api/jobs/j%2F1", {}, JOB),
     "get_job_log": (lambda c: c.get_job_log("j"), "GET", "/api/jobs/j/log", {}, JobLog(job_id="j", lines=[])),
+    "get_job_steps": (lambda c: c.get_job_steps("j"), "GET", "/api/jobs/j/steps", {}, JobSteps(job_id="j", steps=[], taken_at=NOW)),
     "cancel_job": (lambda c: c.cancel_job("j"), "POST", "/api/jobs/j/cancel", {}, JOB),
     **QUEUE_CALLS,
     "get_index": (lambda c: c.get_index(), "GET", "/api/index", {}, IndexReading(taken_at=NOW)),

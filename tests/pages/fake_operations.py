@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from lib.client.errors import ClientError
 from lib.contract.imports import UndoReport
-from lib.contract.jobs import Job, JobLog, JobPage, LogLine
+from lib.contract.jobs import Job, JobLog, JobPage, JobStep, JobSteps, LogLine
 from lib.contract.operations import Intention, IntentionPage, Started
 from lib.contract.states import IntentionState, JobState, Operation, UndoOutcome
 from tests.pages.canned import JOB_ID, ago, job, now
@@ -17,6 +18,7 @@ class FakeOperations:
     """Answers from the canned readings of whoever has them."""
 
     jobs: list[Job]
+    steps: list[JobStep]
     undo: UndoReport
     intentions: list[Intention]
 
@@ -56,11 +58,13 @@ class FakeOperations:
         since: Any = None,
     ) -> JobPage:
         self._note("list_jobs", operation, state, limit, cursor, requested_by, since)
-        found = [job for job in self.jobs if operation in {None, job.operation} and state in {None, job.state}]
-        found = [job for job in found if requested_by in {None, job.requested_by} and (since is None or job.created_at >= since)]
+        some = [job for job in self.jobs if operation in {None, job.operation} and requested_by in {None, job.requested_by}]
+        some = [job for job in some if since is None or job.created_at >= since]
+        found = [job for job in some if state in {None, job.state}]
         start = int(cursor or 0)
         more = str(start + limit) if len(found) > start + limit else None
-        return JobPage(items=found[start : start + limit], next_cursor=more, taken_at=now())
+        states = dict(Counter(job.state for job in some))
+        return JobPage(items=found[start : start + limit], next_cursor=more, total=len(found), states=states, taken_at=now())
 
     def get_job(self, job_id: str) -> Job:
         self._note("get_job", job_id)
@@ -78,6 +82,10 @@ class FakeOperations:
                 LogLine(at=ago(minutes=4), level="info", message="applied"),
             ],
         )
+
+    def get_job_steps(self, job_id: str) -> JobSteps:
+        self._note("get_job_steps", job_id)
+        return JobSteps(job_id=job_id, steps=self.steps, taken_at=now())
 
     def cancel_job(self, job_id: str) -> Job:
         self._act("cancel_job", job_id)

@@ -20,7 +20,7 @@ from lib.contract.health import HealthReading
 from lib.contract.identity import IdentityReading
 from lib.contract.imports import FileSource, Plan, PlanCounts, SheetColumns, UndoReport, Upload
 from lib.contract.inspections import Inspection
-from lib.contract.jobs import Job
+from lib.contract.jobs import Job, JobStep
 from lib.contract.maps import IndexMap
 from lib.contract.operations import Gate, Intention, Ticket
 from lib.contract.places import Place
@@ -96,6 +96,7 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
     exports: list[Export] = field(default_factory=list)
     export_plan: ExportPlan = field(default_factory=export_plan)
     jobs: list[Job] = field(default_factory=list)
+    steps: list[JobStep] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
     undo: UndoReport = field(default_factory=undo_report)
     snapshots: list[Snapshot] = field(default_factory=list)

@@ -117,13 +117,30 @@ def test_the_history_is_paged(visit):
     seen.client.jobs = [canned.job(Operation.EXPORT, JobState.SUCCEEDED, job_id=f"{number:032}") for number in range(60)]
     seen.hub.readings = scenes.failed_readings()
     seen.run()
-    assert "Jobs 1–25" in seen.text
+    assert "Jobs 1–25 of 60" in seen.text
     seen.button("jobs_on").click().run()
     seen.button("jobs_on").click().run()
     assert "Jobs 51–60" in seen.text
     assert not seen.has_button("jobs_on")
     seen.button("jobs_back").click().run()
     assert "Jobs 26–50" in seen.text
+
+
+@pytest.mark.feature("X5")
+def test_the_history_counts_each_state_and_a_count_shows_only_those(visit):
+    seen = visit("Home", "idle")
+    ends = [JobState.SUCCEEDED] * 3 + [JobState.FAILED] * 2
+    seen.client.jobs = [canned.job(Operation.EXPORT, state, job_id=f"{number:032}") for number, state in enumerate(ends)]
+    seen.hub.readings = scenes.failed_readings()
+    seen.run()
+    assert [seen.button(f"jobs_{each}").label for each in ("all", "succeeded", "failed")] == ["all 5", "succeeded 3", "failed 2"]
+    assert not seen.has_button("jobs_cancelled")
+    seen.button("jobs_failed").click().run()
+    assert history(seen)[-1][1] is JobState.FAILED
+    assert "Jobs 1–2 of 2" in seen.text
+    assert seen.button("jobs_all").label == "all 5"
+    seen.button("jobs_all").click().run()
+    assert "Jobs 1–5 of 5" in seen.text
 
 
 @pytest.mark.feature("X6")

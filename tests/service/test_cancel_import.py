@@ -17,7 +17,7 @@ from tests.service.probes import at_every_tell, hash_files, locks_and_holds, row
 from tests.service.road import Road, sheet
 
 #: What a cancelled job leaves of itself: its row, its log, its trace. And the safety snapshot it may have taken before.
-OF_THE_JOB = ("jobs", "job_log", "audit", "idempotency", "snapshots")
+OF_THE_JOB = ("jobs", "job_log", "job_steps", "audit", "idempotency", "snapshots")
 BEFORE, AFTER = sheet(*range(50)), sheet(*range(20, 2120), text="cancelled {}")
 
 

@@ -91,7 +91,7 @@ def test_a_sheet_that_has_moved_since_its_plan_is_refused_by_the_names_of_its_ro
     book.tab("Data").cells += [[f"k{number}", f"advice {number}", "ann"] for number in range(4, 11)]
     plan = preview(road)
     move(book.tab("Data"))
-    its_own = ("jobs", "job_log", "audit", "locks", "plans")
+    its_own = ("jobs", "job_log", "job_steps", "audit", "locks", "plans")
     before = contents(*its_own)
     job = road.apply(plan["plan_id"])
     assert (job["state"], job["error"]["code"]) == ("failed", "plan_stale")

@@ -182,3 +182,16 @@ def clean(road: Road, config: Config) -> None:
     services = services_of(road)
     house = Housekeeping(services.database, config, services.queue, None, in_hand=())  # type: ignore[arg-type]  # cleaning needs no engine
     house._drop_the_old()
+
+
+@pytest.mark.feature("X5")
+def test_each_page_says_how_many_match_and_how_many_of_each_state_there_would_be(api: TestClient, history: list[dict[str, Any]]) -> None:
+    everything = api.get("/api/jobs", params={"limit": 5}).json()
+    assert (everything["total"], everything["states"]) == (60, dict.fromkeys(("succeeded", "failed", "cancelled", "interrupted"), 15))
+    since = NOON + timedelta(hours=30)
+    wanted = {"requested_by": "bob & eve", "since": since.isoformat(), "limit": 1}
+    narrowed = api.get("/api/jobs", params=wanted | {"state": "failed"}).json()
+    mine = [job["state"] for job in history if job["requested_by"] == "bob & eve" and job["created_at"] >= since]
+    assert narrowed["total"] == mine.count("failed")
+    assert narrowed["states"] == {state: mine.count(state) for state in set(mine)}
+    assert api.get("/api/jobs", params={"requested_by": "nobody"}).json()["total"] == 0

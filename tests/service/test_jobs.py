@@ -88,7 +88,7 @@ def test_cancelling_a_running_job_stops_it_at_the_next_batch_and_frees_its_lock_
 def test_a_cancelled_import_leaves_everything_as_it_was(road: Road, contents: Callable[..., dict[str, str]]) -> None:
     road.fill(sheet(1, 2))
     plan = road.preview(sheet(2, 3, text="other {}"))
-    before = contents("jobs", "job_log", "audit", "locks", "idempotency")
+    before = contents("jobs", "job_log", "job_steps", "audit", "locks", "idempotency")
     job_id = road.post_import(plan["plan_id"]).json()["job_id"]
     real = road.works.operations[Operation.IMPORT]
 
@@ -99,7 +99,7 @@ def test_a_cancelled_import_leaves_everything_as_it_was(road: Road, contents: Ca
     road.works.operations[Operation.IMPORT] = cancel_first
     road.works.perform(job_id)
     assert road.job(job_id)["state"] == "cancelled"
-    assert contents("jobs", "job_log", "audit", "locks", "idempotency") == before
+    assert contents("jobs", "job_log", "job_steps", "audit", "locks", "idempotency") == before
     assert road.plan(plan["plan_id"])["state"] == "ready", "it can still be applied"
 
 

@@ -31,7 +31,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 @pytest.mark.feature("I2")
 def test_a_preview_writes_nothing_but_its_plan(road: Road, config: Config, contents: Callable[..., dict[str, str]]) -> None:
     road.fill(sheet(1, 2, 3))
-    its_own = ("uploads", "plans", "plan_rows", "jobs", "job_log", "audit", "locks")
+    its_own = ("uploads", "plans", "plan_rows", "jobs", "job_log", "job_steps", "audit", "locks")
     tables, files = contents(*its_own), hash_files(config.data_dir)
     assert "index/CURRENT" in files
     plan = road.preview(sheet(2, 3, 4, text="other {}"), mode="mirror")
@@ -130,11 +130,11 @@ def test_a_plan_whose_uploaded_file_changed_is_not_applied(road: Road, config: C
     answer = road.post_import(plan["plan_id"])
     assert answer.status_code == 202, "written again, but the same: the plan is as good as before"
     path.write_text(sheet(1, 2))
-    before = contents("jobs", "job_log", "audit", "locks", "plans")
+    before = contents("jobs", "job_log", "job_steps", "audit", "locks", "plans")
     road.works.perform_all()
     job = road.job(answer.json()["job_id"])
     assert (job["state"], job["error"]["code"]) == ("failed", "plan_stale"), "changed between the click and the work"
-    assert contents("jobs", "job_log", "audit", "locks", "plans") == before
+    assert contents("jobs", "job_log", "job_steps", "audit", "locks", "plans") == before
 
 
 @pytest.mark.feature("I3")

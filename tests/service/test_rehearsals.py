@@ -23,7 +23,7 @@ from tests.service.test_reembedding import OtherEmbedder
 
 ROWS = 60
 #: What a job writes about itself; everything else is production.
-OF_THE_JOB = ("jobs", "job_log", "audit", "locks", "idempotency")
+OF_THE_JOB = ("jobs", "job_log", "job_steps", "audit", "locks", "idempotency")
 Contents = Callable[..., dict[str, str]]
 
 

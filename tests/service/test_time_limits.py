@@ -64,7 +64,7 @@ def test_a_job_past_its_limit_stops_by_itself_changes_nothing_and_says_so_in_wor
     road.embed()
     imported = road.get("/api/jobs", operation="import")["items"][0]["job_id"]
     plan = road.preview(sheet(2, 3, text="other {}"))
-    before = contents("jobs", "job_log", "audit", "locks", "plans", "uploads", "snapshots")
+    before = contents("jobs", "job_log", "job_steps", "audit", "locks", "plans", "uploads", "snapshots")
     late(operation, phase)
     start: dict[Operation, Callable[[], object]] = {
         Operation.PREVIEW: lambda: road.start_preview(sheet(4)),
@@ -83,7 +83,7 @@ def test_a_job_past_its_limit_stops_by_itself_changes_nothing_and_says_so_in_wor
     assert job["error"]["action"].startswith("Start it again")
     assert road.get(f"/api/jobs/{job['job_id']}/log")["lines"][-1]["message"] == f"failed: {job['error']['detail']}"
     assert locks_and_holds(database) == ([], [])
-    assert contents("jobs", "job_log", "audit", "locks", "plans", "uploads", "snapshots") == before
+    assert contents("jobs", "job_log", "job_steps", "audit", "locks", "plans", "uploads", "snapshots") == before
     if operation is Operation.PREVIEW:
         made = road.plan(job["arguments"]["plan_id"])
         assert (made["state"], made["error"]["code"]) == ("failed", "timed_out")

@@ -25,6 +25,7 @@ from lib.service.storage import jobs as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
+from lib.service.storage.job_steps import add_step
 
 log = structlog.get_logger("operations")
 
@@ -71,6 +72,7 @@ class JobContext:
     config: Config
     checkpoint: Checkpoint = run_step
     _phase: str = ""
+    _step: str = ""
     _phase_began: float = 0.0
     _told: float = field(default=0.0, repr=False)
     _done: int = 0
@@ -99,10 +101,18 @@ class JobContext:
         )
         with self.database.write() as connection:
             cancelled = rows.update_progress(connection, self.job.job_id, attempt=self.attempt, progress=progress)
+            if cancelled is not None:
+                self._note_step(connection, phase.partition(": ")[0])  # what stands behind it counts seconds down
         if cancelled is None:
             raise Fenced
         if cancelled:
             raise Cancelled
+
+    def _note_step(self, connection: Connection, name: str) -> None:
+        """Remember when a step began; the first word of every phase comes this far."""
+        if name != self._step:
+            add_step(connection, self.job.job_id, attempt=self.attempt, worker_id=self.job.worker_id, name=name, now=utc_now())
+            self._step = name
 
     def wait(self, seconds: float, why: str) -> None:
         """Stand still for so long and count the seconds down in public; Cancelled as soon as somebody asks to stop."""

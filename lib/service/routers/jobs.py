@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from lib.contract.errors import ErrorCode
-from lib.contract.jobs import Job, JobLog, JobPage
+from lib.contract.jobs import Job, JobLog, JobPage, JobSteps
 from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation
 from lib.service import jobs
@@ -32,12 +32,13 @@ def list_jobs(
 ) -> JobPage:
     """Jobs, newest first."""
     before = decode_cursor(cursor, int)[0] if cursor else None
+    wanted = rows.JobFilter(operation=operation, requested_by=requested_by, since=since)
     with services.database.read() as connection:
-        page = rows.list_jobs(
-            connection, operation=operation, state=state, requested_by=requested_by, since=since, before=before, limit=limit + 1
-        )
+        page = rows.list_jobs(connection, wanted, state=state, before=before, limit=limit + 1)
+        states = rows.count_jobs(connection, wanted)
     more = encode_cursor(page[limit - 1][0]) if len(page) > limit else None
-    return JobPage(items=[job for _, job in page[:limit]], next_cursor=more, taken_at=utc_now())
+    total = states.get(state, 0) if state else sum(states.values())
+    return JobPage(items=[job for _, job in page[:limit]], next_cursor=more, total=total, states=states, taken_at=utc_now())
 
 
 @router.get("/{job_id}", responses=problems(ErrorCode.NOT_FOUND))
@@ -52,6 +53,12 @@ def get_job_log(job_id: str, _: Viewer, services: ServicesDep) -> JobLog:
     jobs.get_job(services.database, job_id)
     with services.database.read() as connection:
         return JobLog(job_id=job_id, lines=rows.list_log_lines(connection, job_id))
+
+
+@router.get("/{job_id}/steps", responses=problems(ErrorCode.NOT_FOUND))
+def get_job_steps(job_id: str, _: Viewer, services: ServicesDep) -> JobSteps:
+    """What the job did when, over all its attempts."""
+    return jobs.get_job_steps(services.database, job_id)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=problems(ErrorCode.NOT_FOUND, ErrorCode.REFUSED, ErrorCode.CROSS_SITE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,29 +42,41 @@ def get_job(connection: Connection, job_id: str) -> Job | None:
     return _job(row) if row else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobFilter:
+    """Which jobs, whatever their state; what is None does not narrow."""
+
+    operation: str | None = None
+    requested_by: str | None = None
+    since: datetime | None = None
+
+    @property
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """The same for a query."""
+        exact = ((jobs.c.operation, self.operation), (jobs.c.requested_by, self.requested_by))
+        since = [jobs.c.created_at >= self.since] if self.since else []
+        return [column == value for column, value in exact if value] + since
+
+
+ALL_JOBS = JobFilter()
+
+
 def list_jobs(
-    connection: Connection,
-    *,
-    operation: str | None = None,
-    state: str | None = None,
-    requested_by: str | None = None,
-    since: datetime | None = None,
-    before: int | None = None,
-    limit: int = 50,
+    connection: Connection, wanted: JobFilter = ALL_JOBS, *, state: str | None = None, before: int | None = None, limit: int = 50
 ) -> list[tuple[int, Job]]:
     """(seq, job), newest first."""
-    query = sa.select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
-    if operation:
-        query = query.where(jobs.c.operation == operation)
+    query = sa.select(jobs).where(*wanted.conditions).order_by(jobs.c.seq.desc()).limit(limit)
     if state:
         query = query.where(jobs.c.state == state)
-    if requested_by:
-        query = query.where(jobs.c.requested_by == requested_by)
-    if since:
-        query = query.where(jobs.c.created_at >= since)
     if before:
         query = query.where(jobs.c.seq < before)
     return [(row.seq, _job(row)) for row in connection.execute(query)]
+
+
+def count_jobs(connection: Connection, wanted: JobFilter) -> dict[JobState, int]:
+    """How many there are of each state; states without any are left out."""
+    query = sa.select(jobs.c.state, sa.func.count()).where(*wanted.conditions).group_by(jobs.c.state)
+    return {JobState(state): count for state, count in connection.execute(query)}
 
 
 def list_active_jobs(connection: Connection) -> list[Job]:

@@ -16,7 +16,20 @@ from lib.service.storage.fleet import crews, paces, runs, shift_log, worker_samp
 from lib.service.storage.looks import moments, visits
 from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models
 from lib.service.storage.sheets import agreements, export_plan_rows, export_plans
-from lib.service.storage.work import audit, exports, holds, idempotency, intentions, job_log, jobs, locks, settings, snapshots, workers
+from lib.service.storage.work import (
+    audit,
+    exports,
+    holds,
+    idempotency,
+    intentions,
+    job_log,
+    job_steps,
+    jobs,
+    locks,
+    settings,
+    snapshots,
+    workers,
+)
 
 __all__ = [
     "BigId",
@@ -44,6 +57,7 @@ __all__ = [
     "item_events",
     "items",
     "job_log",
+    "job_steps",
     "jobs",
     "locks",
     "mappings",

@@ -71,6 +71,17 @@ job_log = Table(
     Column("message", Text, nullable=False),
 )
 
+job_steps = Table(
+    "job_steps",
+    metadata,
+    Column("step_id", BigId, primary_key=True),
+    Column("job_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("worker_id", Text),
+    Column("name", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+)
+
 exports = Table(
     "exports",
     metadata,

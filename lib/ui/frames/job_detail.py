@@ -16,6 +16,8 @@ from lib.contract.operations import TIMEOUT_SECONDS
 from lib.contract.states import JobState, Operation
 from lib.ui.audits import audit_table
 from lib.ui.format import UNKNOWN, format_clock, format_count, format_duration, shorten
+from lib.ui.frames.again import show_again
+from lib.ui.frames.job_steps import show_job_steps
 from lib.ui.frames.rehearsals import rehearsal_link
 from lib.ui.frames.undo import show_undo, show_undone
 from lib.ui.live import find_job, find_operation, last_known, live_block
@@ -64,6 +66,8 @@ def _show_detail(job_id: str) -> None:
             show_link(f"/Index?{Params.INSPECTION}={job.job_id}", "Open the report")
         elif job.operation is Operation.REHEARSE and job.state is JobState.SUCCEEDED:
             show_link(rehearsal_link(job.job_id), "Open the report")
+        show_again(job)
+        show_job_steps(job, _version(job))
         st.html(f'<div class="sy-note">Log, oldest line first</div><pre class="sy-log" tabindex="0">{_log_text(log)}</pre>')
         if audit is not None and audit.items:
             st.html(

@@ -16,7 +16,7 @@ from lib.contract.events import Topic
 from lib.contract.jobs import Job, JobPage
 from lib.contract.states import JobState, Operation
 from lib.ui.eta import describe_searchable
-from lib.ui.format import shorten
+from lib.ui.format import format_count, shorten
 from lib.ui.frames.undo import show_undo
 from lib.ui.gates import show_intentions
 from lib.ui.live import find_operation, last_known, latest_queue, live_block, newest_jobs
@@ -48,9 +48,11 @@ def show_job_history(name: str | None = None) -> None:
         if page is None:
             show_unknown("The history")
             return
+        if name is None:
+            _show_states(page.states, filters[1])
         _show_page(page, filtered=name is None and any(filters))
         first = (len(cursors) - 1) * PAGE_ROWS + 1
-        words = f"Jobs {first:,}–{first + len(page.items) - 1:,}" if page.items else ""
+        words = f"Jobs {first:,}–{first + len(page.items) - 1:,} of {format_count(page.total)}" if page.items else ""
         show_paging(cursors, page.next_cursor, key="jobs", back="Newer", on="Older", words=words)
 
 
@@ -73,6 +75,30 @@ def _choose(label: str, options: list[_Option], words: Mapping[_Option, str], ke
     return st.selectbox(
         label, options, index=None, format_func=lambda each: words[each], placeholder="All", key=key, bind="query-params", width=190
     )
+
+
+def _show_states(states: Mapping[JobState, int], chosen: JobState | None) -> None:
+    """How many there are of each state, each a way to see only those, or all again."""
+    if not states:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="job_states"):
+        counts: dict[JobState | None, int] = {None: sum(states.values())} | {each: states[each] for each in JobState if each in states}
+        for state, count in counts.items():
+            mark = JOB_MARKS[state] if state else None
+            label = f"{mark.word} {count:,}" if mark else f"all {count:,}"
+            symbol, key = f":material/{mark.icon}:" if mark else None, f"jobs_{state or 'all'}"
+            st.button(
+                label,
+                key=key,
+                icon=symbol,
+                type="secondary" if state is chosen else "tertiary",
+                on_click=_choose_state,
+                args=(state,),
+            )
+
+
+def _choose_state(state: JobState | None) -> None:
+    st.session_state[Params.STATE] = state
 
 
 def _show_page(page: JobPage, *, filtered: bool) -> None:

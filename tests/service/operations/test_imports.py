@@ -43,7 +43,7 @@ UNREADABLE: dict[str, tuple[bytes, str, str]] = {
 def test_what_cannot_be_read_is_named_and_changes_nothing(road: Road, contents: Callable[..., dict[str, str]], what: str) -> None:
     content, code, words = UNREADABLE[what]
     road.import_sheet(sheet(1))
-    its_own = ("uploads", "plans", "jobs", "job_log", "audit")
+    its_own = ("uploads", "plans", "jobs", "job_log", "job_steps", "audit")
     before = contents(*its_own)
     plan = road.preview(content, mode="mirror")
     assert (plan["state"], plan["error"]["code"]) == ("failed", code)
@@ -149,13 +149,13 @@ def test_a_kill_between_the_commit_and_the_checkpoint_applies_once(road: Road, c
     road.works.operations[Operation.IMPORT] = die_after
     with pytest.raises(Killed):
         road.works.perform(job_id)
-    after_commit = contents("jobs", "job_log", "audit", "locks")
+    after_commit = contents("jobs", "job_log", "job_steps", "audit", "locks")
     road.works.operations[Operation.IMPORT] = real
     road.works.perform(job_id)
     job = road.job(job_id)
     assert (job["state"], job["attempt"]) == ("succeeded", 2)
     assert {"new": 2, "changed": 0, "removed": 0, "to_embed": 2}.items() <= job["result"].items(), "what it did is not forgotten"
-    assert contents("jobs", "job_log", "audit", "locks") == after_commit
+    assert contents("jobs", "job_log", "job_steps", "audit", "locks") == after_commit
 
 
 @pytest.mark.parametrize("statement", ["_DEQUEUE", "_DELETE_GONE", "_TAKE_FROM_CACHE", "_ENQUEUE"])
@@ -164,11 +164,11 @@ def test_a_failure_in_the_middle_of_the_apply_leaves_everything_as_it_was(
 ) -> None:
     road.fill(sheet(1, 2, 3))
     plan = road.preview(sheet(2, 3, 4, text="other {}"), mode="mirror")
-    before = contents("jobs", "job_log", "audit", "locks", "snapshots")
+    before = contents("jobs", "job_log", "job_steps", "audit", "locks", "snapshots")
     monkeypatch.setattr(changes, statement, "SELECT * FROM a_table_that_is_not_there")
     job = road.apply(plan["plan_id"])
     assert (job["state"], job["error"]["code"]) == ("failed", "unexpected")
-    assert contents("jobs", "job_log", "audit", "locks", "snapshots") == before
+    assert contents("jobs", "job_log", "job_steps", "audit", "locks", "snapshots") == before
     monkeypatch.undo()
     assert road.plan(plan["plan_id"])["state"] == "ready", "it can be applied again"
 

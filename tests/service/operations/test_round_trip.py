@@ -71,7 +71,7 @@ def test_a_disaster_with_a_workbook_ends_in_a_refusal_that_names_the_cause(
 ) -> None:
     tabs, tab, code, words = DISASTERS[what]
     road.fill(sheet(*range(12)))
-    its_own = ("uploads", "plans", "jobs", "job_log", "audit")
+    its_own = ("uploads", "plans", "jobs", "job_log", "job_steps", "audit")
     before, index = contents(*its_own), road.get("/api/index")["sha256"]
     plan = preview(road, workbook(tabs), "stock.xlsx", sheet=tab)
     assert (plan["state"], plan["error"]["code"]) == ("failed", code)
