@@ -57,6 +57,7 @@ def _show_detail(job_id: str) -> None:
         if job.is_active:
             show_active_job(job, key="detail")
         show_job_error(job)
+        show_again(job)
         st.html(facts(job_facts(job)))
         if job.operation is Operation.IMPORT:
             show_undo(job, key="detail")
@@ -66,7 +67,6 @@ def _show_detail(job_id: str) -> None:
             show_link(f"/Index?{Params.INSPECTION}={job.job_id}", "Open the report")
         elif job.operation is Operation.REHEARSE and job.state is JobState.SUCCEEDED:
             show_link(rehearsal_link(job.job_id), "Open the report")
-        show_again(job)
         show_job_steps(job, _version(job))
         st.html(f'<div class="sy-note">Log, oldest line first</div><pre class="sy-log" tabindex="0">{_log_text(log)}</pre>')
         if audit is not None and audit.items:

@@ -82,10 +82,8 @@ def _lane(job: Job, step: JobStep, end: datetime | None, at: datetime) -> str:
     left, right = (100 * (moment - job.created_at).total_seconds() / whole for moment in (step.started_at, end or step.started_at))
     tone = Tone.IDLE if step.attempt == 0 else Tone.HELD if end is None else Tone.BUSY
     width = max(right - left, 0.8)
-    return (
-        '<svg class="sy-lane" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="sy-ink-{tone}" x="{min(left, 100 - width):.2f}" width="{width:.2f}" height="10"/></svg>'
-    )
+    place = f"margin-left: {min(left, 100 - width):.2f}%; width: {width:.2f}%"
+    return f'<span class="sy-lane" aria-hidden="true"><i class="sy-ink-{tone}" style="{place}"></i></span>'
 
 
 @st.cache_data(ttl=5, max_entries=50, show_spinner=False)
