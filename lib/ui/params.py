@@ -11,13 +11,14 @@ import streamlit as st
 from lib.contract.plans import RULES
 from lib.contract.queue import Window
 from lib.contract.states import FailureCause
-from lib.ui.frames import export_rows, map_rows, plan_rows
+from lib.ui.frames import export_rows, map_rows, plan_rows, search
 from lib.ui.frames.conflicts import KEEP_WORDS
 from lib.ui.frames.export_form import A_FILE, FORMAT_WORDS
 from lib.ui.frames.export_scope import STATE_WORDS
 from lib.ui.frames.export_sheet import GOOGLE_SHEET
 from lib.ui.frames.items import AGES, STATES
 from lib.ui.frames.jobs import PERIODS
+from lib.ui.map_points import read_box
 from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Tone, box, icon
 from lib.ui.session import Keys, Params
 from lib.ui.strange import note_strange, strange_on
@@ -45,7 +46,7 @@ CHOICES_ON: Mapping[str, dict[str, frozenset[str]]] = {
         Params.STATE: frozenset(STATE_WORDS.values()),
         Params.KEEP: frozenset(KEEP_WORDS.values()),
     },
-    "Index": {Params.KIND: frozenset(map_rows.KINDS)},
+    "Index": {Params.KIND: frozenset(map_rows.KINDS), Params.RESULTS: frozenset(map(str, search.RESULTS))},
     "Queue": {Params.ROWS: frozenset(STATES), Params.AGE: frozenset(AGES)},
 }
 
@@ -62,6 +63,7 @@ def _is_day(value: str) -> bool:
 #: page → name → whether a value can be meant, where the values are too many to list.
 FORMS_ON: Mapping[str, dict[str, Callable[[str], bool]]] = {
     "Export": {Params.SINCE: _is_day},
+    "Index": {Params.BOX: lambda value: read_box(value) is not None},
     "Queue": {Params.ROW: lambda value: value.isascii() and value.isdigit()},
 }
 

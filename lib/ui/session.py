@@ -66,6 +66,7 @@ class Params:
     WHERE: Final = "where"  #: a row to look for
     ROW: Final = "row"  #: a row to trace
     QUERY: Final = "q"  #: a search
+    RESULTS: Final = "k"  #: how many hits it shows
     CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
     TARGET: Final = "target"  #: what an export is written to
     FORMAT: Final = "format"  #: how an export is written down
@@ -83,6 +84,7 @@ class Params:
     AS_OF: Final = "as_of"  #: a moment to show beside the present
     COLOUR: Final = "colour"  #: what the map is coloured by
     BOX: Final = "box"  #: the part of the map whose rows are listed
+    MAP: Final = "map"  #: the map on which that part was drawn
     REGION: Final = "region"  #: the map's region whose rows are listed
     KIND: Final = "kind"  #: which rows of the map are listed
     TAB: Final = "tab"  #: the open tab

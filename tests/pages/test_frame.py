@@ -161,6 +161,7 @@ def test_what_a_link_carries_that_nobody_knows_is_said_and_left_aside(visit):
         ("Queue", {"import": "lost.csv · 00000000", "worker": "embedding-99"}, {"import=lost.csv · 00000000", "worker=embedding-99"}),
         ("Queue", {"row": "the third", "worker": "embedding-1"}, {"row=the third"}),
         ("Index", {"tab": "Secrets", "flavour": "red"}, {"tab=Secrets", "flavour=red"}),
+        ("Index", {"k": "7", "q": "log in"}, {"k=7"}),
         ("Settings", {"tab": "Secrets"}, {"tab=Secrets"}),
     ],
 )

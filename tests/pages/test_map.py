@@ -51,7 +51,8 @@ def test_the_box_of_a_link_lists_exactly_the_rows_inside(visit):
     assert "20 rows in the box" in seen.text
     assert "KB-120" in seen.text
     assert "KB-119" not in seen.text.replace("KB-119</td>", "")  # only as somebody's nearest
-    assert seen.param("box") == "9.5000,11.5000,0.5000,1.0000"
+    assert seen.param("box") == "9.5,11.5,0.5,1.0"
+    assert "drawn on another map" not in seen.text
     assert "Download 20 rows (CSV)" in {button.label for button in seen.app.get("download_button")} or "20 rows" in seen.text
 
 
@@ -91,6 +92,16 @@ def test_without_the_chart_a_region_and_what_is_there_twice_are_found_by_choosin
     assert "KB-001<" not in seen.text
 
 
-def test_a_box_that_is_no_box_is_left_aside(visit):
-    seen = visit_map(visit, laid_out(), box="here,there")
-    assert "draw a box on the map" in seen.text
+@pytest.mark.feature("M5", "X11")
+def test_what_a_link_to_the_map_says_that_this_map_does_not_have_is_said_and_left_aside(visit):
+    seen = visit_map(visit, laid_out(), box="here,there", colour="Mood", region="Atlantis")
+    said = seen.text.split("Part of this link was not understood")[1].split("left aside")[0]
+    assert all(each in said for each in ("box=here,there", "colour=Mood", "region=Atlantis"))
+    assert "draw a box on the map" in seen.text, "and the page shows what it shows without"
+    assert not {"box", "colour", "region"} & set(seen.app.query_params)
+
+
+@pytest.mark.feature("M5", "X11")
+def test_a_box_that_was_drawn_on_another_map_says_so_and_one_of_this_map_does_not(visit):
+    assert "drawn on another map" in visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0", map="77777777").text
+    assert "drawn on another map" not in visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0", map="66666666").text

@@ -48,3 +48,10 @@ def test_the_neighbours_of_a_hit_are_shown(visit):
 )
 def test_what_is_typed_is_read_as_fields(typed, fields):
     assert fields_of(typed) == fields
+
+
+@pytest.mark.feature("X11")
+def test_a_link_carries_how_many_hits_were_asked_for(visit):
+    seen = visit("Index", "idle", q="cannot log in", k="20")
+    assert "not understood" not in seen.text
+    assert [arguments[:2] for arguments in seen.asked("search_index")] == [("cannot log in", 20)]

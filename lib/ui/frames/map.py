@@ -17,10 +17,11 @@ from lib.ui.frames.renewals import show_renewed
 from lib.ui.gates import gated_button
 from lib.ui.live import gate_of, is_offline, last_known, latest_jobs, live_block, newest_jobs
 from lib.ui.map_chart import show_chart
-from lib.ui.map_points import REGION, read_box, shade, shadings, write_box
+from lib.ui.map_points import REGION, read_box, region_name, shade, shadings, write_box
 from lib.ui.marks import Tone, box, moment
 from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
 from lib.ui.session import Params, get_client, get_param, now, zone
+from lib.ui.strange import leave_aside
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
 
 _DRAWN = "map_drawn"
@@ -130,16 +131,19 @@ def _show_points() -> None:
             show_trouble(describe_error(error, "The points cannot be loaded"))
         return
     options = shadings(latest)
+    leave_aside(Params.COLOUR, options)
+    leave_aside(Params.REGION, [region_name(region) for region in latest.regions])
     by = st.selectbox("Colour by", options, key=Params.COLOUR, bind="query-params", width=220) or REGION
     labels, legend = shade(points, latest, by, now())
     words = f"Map of {plural(latest.points, 'row')} coloured by {by}: {', '.join(legend)}. The regions are listed below as well."
+    _show_drawn_on_another(latest)
     first = _first_box(latest)
     drawn = show_chart(points, labels, legend, box=first, words=words, key=f"map_chart_{latest.map_id[:8]}_{by}")
     if drawn is not None:
         st.session_state[_TOUCHED] = latest.map_id
     elif st.session_state.get(_TOUCHED) != latest.map_id:
         drawn = first  # the browser tells of a box only when a person has touched it
-    _remember(drawn)
+    _remember(drawn, latest)
     show_rows(points, latest, drawn)
 
 
@@ -149,12 +153,24 @@ def _first_box(latest: IndexMap) -> MapBox | None:
     return first
 
 
-def _remember(drawn: MapBox | None) -> None:
-    """In the address, so that a colleague sees the same box."""
-    if drawn is not None:
+def _show_drawn_on_another(latest: IndexMap) -> None:
+    """A box holds places, not rows: on another map it may hold other rows, and whoever follows the link must know."""
+    drawn_on = get_param(Params.MAP)
+    if drawn_on is None or get_param(Params.BOX) is None or latest.map_id.startswith(drawn_on):
+        return
+    moved = "What has not changed since stands where it stood; the rest may have moved." if latest.kept else "Everything may have moved."
+    what = "The box of this link was drawn on another map"
+    st.html(box(Tone.HELD, what, f"That map is no longer the newest. {moved} Look whether these are the rows that were meant."))
+
+
+def _remember(drawn: MapBox | None, latest: IndexMap) -> None:
+    """In the address, so that a colleague sees the same box, or is told that the map is another one by then."""
+    if drawn is None:
+        for name in {Params.BOX, Params.MAP} & set(st.query_params):
+            del st.query_params[name]
+    elif read_box(get_param(Params.BOX)) != drawn:
         st.query_params[Params.BOX] = write_box(drawn)
-    elif Params.BOX in st.query_params:
-        del st.query_params[Params.BOX]
+        st.query_params[Params.MAP] = latest.map_id[:8]
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)

@@ -18,6 +18,9 @@ from lib.ui.notices import describe_error, show_trouble
 from lib.ui.session import Params, get_client
 from lib.ui.widgets import show_heading, show_nothing
 
+#: How many hits may be asked for.
+RESULTS = (5, 10, 20, 50)
+
 
 def show_search() -> None:
     """Outside every live block, so that typing is never disturbed."""
@@ -26,7 +29,7 @@ def show_search() -> None:
         text = st.text_input(
             "What are you looking for?", key=Params.QUERY, bind="query-params", placeholder="e.g. customer cannot log in", max_chars=2_000
         )
-        count = st.selectbox("Results", [5, 10, 20, 50], index=1, key="k", width=100)
+        count = st.selectbox("Results", RESULTS, index=1, key=Params.RESULTS, bind="query-params", width=100)
         st.button("Search", icon=":material/search:", type="primary", key="search_button")
     with st.container(horizontal=True, vertical_alignment="bottom", key="narrow"):
         narrow = st.text_input(
