@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from lib.contract.maps import FIELD_COLUMN
+from lib.service.index import maps as maps_module
 from lib.service.index.maps import MAP_FILE, Maps
+from lib.service.operations import maps as operation
 from tests.service.road import Road, csv_of, sheet
+from tests.service.test_restore_kills import Killed, after, die
 
 
 def lay_out(road: Road, **request: Any) -> dict[str, Any]:
@@ -96,6 +100,40 @@ def test_a_map_half_written_is_no_map_and_the_next_one_sweeps_it_away(road: Road
     assert {path.name for path in folder.iterdir()} == {kept["map_id"], latest["map_id"]}, "somebody may be looking at the one before"
     newer = lay_out(road)
     assert {path.name for path in folder.iterdir()} == {latest["map_id"], newer["map_id"]}
+
+
+#: where the layout of a map dies: what is replaced, by what
+MOMENTS: dict[str, tuple[Any, str, Any]] = {
+    "while it reads the vectors": (operation, "narrow", die),
+    "before it is placed": (operation, "lay_out", die),
+    "after its points are written": (maps_module, "write_synced", after(maps_module.write_synced)),
+    "before it has its name": (maps_module, "sync_folder", die),
+    "after it has its name": (Path, "rename", after(Path.rename)),
+}
+
+
+@pytest.mark.feature("M5", "X3")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_step_the_old_map_or_the_new_one_is_there_whole_and_the_next_life_finishes_it(
+    road: Road, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    road.fill(sheet(*range(8)))
+    old = lay_out(road)
+    road.fill(sheet(*range(12)))
+    job_id = road.start("map").json()["job_id"]
+    with monkeypatch.context() as killing:
+        killing.setattr(*MOMENTS[moment])
+        with pytest.raises(Killed):
+            road.works.perform(job_id)
+    there = road.get("/api/index/map")["latest"]
+    assert there["map_id"] == (job_id if moment == "after it has its name" else old["map_id"])
+    assert len(points_of(road)) == there["points"] == (12 if there["map_id"] == job_id else 8)
+    road.works.perform(job_id)
+    assert road.job(job_id)["state"] == "succeeded"
+    assert road.get("/api/index/map")["latest"]["map_id"] == job_id
+    assert len(points_of(road)) == 12
+    left = {path.name for path in road.works.config.maps_dir.iterdir()}
+    assert left == {old["map_id"], job_id}, "nothing half-made stays"
 
 
 def test_a_layout_that_cannot_be_read_is_begun_anew(road: Road) -> None:

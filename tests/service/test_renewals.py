@@ -14,6 +14,7 @@ from lib.service.storage import renewals as rows
 from lib.service.storage import schema
 from tests.service.probes import rows_of
 from tests.service.road import Road, csv_of, sheet
+from tests.service.test_restore_kills import Killed
 
 ALL = {"box": {"left": -1e6, "right": 1e6, "low": -1e6, "high": 1e6}}
 
@@ -101,9 +102,6 @@ def test_killed_between_two_chunks_it_goes_on_and_no_row_is_embedded_twice(road:
     job_id = road.start("renew", map_id=map_id, part=ALL).json()["job_id"]
     monkeypatch.setattr(renewals, "CHUNK_ROWS", 2)
     real, chunks = rows.renew_entries, []
-
-    class Killed(BaseException):
-        """Nothing of ours handles it, as nothing handles kill -9."""
 
     def die_after_the_second(*arguments: Any, **named: Any) -> Any:
         if len(chunks) == 2:
