@@ -8,11 +8,11 @@ from lib.ui.frames.golden import show_golden
 from lib.ui.frames.health import show_health
 from lib.ui.frames.index import show_index
 from lib.ui.frames.inspect import show_inspect
+from lib.ui.frames.inspection_report import show_open_inspection
 from lib.ui.frames.job_detail import show_open_job
 from lib.ui.frames.jobs import show_job_history
 from lib.ui.frames.map import show_map
 from lib.ui.frames.reembedding import show_reembedding
-from lib.ui.frames.rehearsal import show_open_inspection
 from lib.ui.frames.rehearsal_report import show_open_rehearsal
 from lib.ui.frames.rehearsals import show_rehearsals
 from lib.ui.frames.search import show_search

@@ -1,4 +1,4 @@
-"""A snapshot's whole life in the browser: taken, downloaded, brought back, rehearsed; from the list restored by keyboard alone."""
+"""A snapshot's whole life in the browser: taken, downloaded, brought back, inspected; from the list restored by keyboard alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def served(console: Console) -> int:
 
 
 @pytest.mark.feature("N3", "N5", "M3", "X13", "X14")
-def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
+def test_a_snapshot_is_taken_brought_back_inspected_restored_and_gone_back_from(
     filled_console: Console, visit: Callable[..., Visitor], tmp_path: Path
 ) -> None:
     visitor = visit(filled_console).open("Index")
@@ -58,7 +58,7 @@ def test_a_snapshot_is_taken_brought_back_rehearsed_restored_and_gone_back_from(
     report = visitor.page.locator(".st-key-live_inspection")
     expect(report).to_contain_text("It may be served, and answers as it should.", timeout=PATIENCE)
     expect(visitor.tile("Rows it lacks")).to_have_text("0")
-    visitor.shot("rehearsal", full=True)
+    visitor.shot("inspection", full=True)
     assert examine(visitor) == []
 
     visitor.open("Index")

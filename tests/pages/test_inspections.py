@@ -1,4 +1,4 @@
-"""A file looked into, its rehearsal, the restore that follows, and the way back, on the Index page."""
+"""A file looked into, what it came to, the restore that follows, and the way back, on the Index page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def report(visit):
     return open_it
 
 
-def test_restoring_from_the_row_begins_with_a_rehearsal(visit):
+def test_restoring_from_the_row_begins_with_an_inspection(visit):
     seen = visit("Index", "idle")
-    seen.button(f"rehearse_{takebacks.SNAPSHOT_ID}").click().run()
+    seen.button(f"restore_{takebacks.SNAPSHOT_ID}").click().run()
     ((request, key),) = seen.asked("start_inspection")
     assert request == InspectRequest(source=SnapshotSource(snapshot_id=takebacks.SNAPSHOT_ID))
     assert key
@@ -44,7 +44,7 @@ def test_a_worse_candidate_is_flagged_and_served_only_by_whoever_types_its_name(
     for words in ("sy-box-bad", "worse", "14 of 135 unchanged rows hold another vector", "gets worse", "Who is on call?", "81.0%"):
         assert words in seen.text, words
     seen.button("restore").click().run()
-    assert "The rehearsal found it worse than what is served." in seen.text
+    assert "The inspection found it worse than what is served." in seen.text
     assert "one click goes back to generation 3" in seen.text
     assert seen.button("dialog_confirm").disabled
     seen.typed_field().set_value("before the big clean-up").run()

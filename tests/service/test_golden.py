@@ -145,7 +145,7 @@ def test_questions_that_cannot_be_embedded_do_not_fail_the_build(filled: Road) -
 
 
 def test_an_index_that_is_not_served_can_be_asked_too(filled: Road) -> None:
-    """As a rehearsal does: all it needs is a way to search."""
+    """As an inspection does: all it needs is a way to search."""
     now = utc_now()
     question = GoldenQuestion(
         question_id="q", text="how to refund", expected_keys=["refund"], k=1, created_at=now, created_by="ann", changed_at=now

@@ -61,7 +61,7 @@ def test_the_kind_changes_with_the_next_refresh_when_the_number_asks_for_it(larg
 
 
 @pytest.mark.feature("N5")
-def test_a_snapshot_in_lists_is_rehearsed_and_restored(large: Road) -> None:
+def test_a_snapshot_in_lists_is_inspected_and_restored(large: Road) -> None:
     snapshot = large.run("snapshot", name="in lists")["result"]["snapshot_id"]
     inspection = large.run("inspect", source={"kind": "snapshot", "snapshot_id": snapshot})["job_id"]
     report = large.get(f"/api/inspections/{inspection}")

@@ -1,4 +1,4 @@
-"""A snapshot inspected, rehearsed, restored and gone back from: the table stays as it is, and the index ends as the table says."""
+"""A snapshot inspected, restored and gone back from: the table stays as it is, and the index ends as the table says."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def found(road: Road, text: str) -> list[str]:
 
 
 @pytest.mark.feature("N5", "M3")
-def test_a_good_snapshot_passes_its_rehearsal(filled: Road) -> None:
+def test_a_good_snapshot_passes_its_inspection(filled: Road) -> None:
     report = inspect(filled, take(filled))
     assert (report["verdict"], report["flags"], report["obstacles"]) == ("good", [], [])
     facts, beside = report["facts"], report["comparison"]

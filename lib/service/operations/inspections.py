@@ -17,7 +17,7 @@ from lib.service.index.durable import write_synced
 from lib.service.index.factory import is_ours
 from lib.service.index.quarantine import Staged, check_structure, stage_copy, stage_upload
 from lib.service.index.sandbox import Examined, examine
-from lib.service.operations.rehearsal import Rehearsal, rehearse
+from lib.service.operations.inspection_report import Candidate, compare_candidate
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import entries, plans, snapshots
 from lib.service.storage.settings import get_setting
@@ -88,16 +88,16 @@ def _report(context: JobContext, staged: Staged) -> dict[str, Any]:
     structure, embedder = check_structure(staged), current_embedder(context.database, context.config)
     obstacles = find_obstacles(staged, structure, embedder)
     comparable = structure.has_ids and structure.dimension == embedder.dimension
-    rehearsal = Rehearsal(context, embedder, staged.manifest) if comparable else None
+    candidate = Candidate(context, embedder, staged.manifest) if comparable else None
     context.tell("reading it in a process of its own")
-    examined = rehearsal.examine(staged.index_path) if rehearsal else examine(staged.index_path)
+    examined = candidate.examine(staged.index_path) if candidate else examine(staged.index_path)
     if staged.manifest and examined.facts["ids_sha256"] != staged.manifest.ids_sha256:
         raise BadFile(Fault.BAD_IDS, "The ids in the index are not the ones the manifest announces.")
     if examined.facts["off_norm"]:
         detail = f"{examined.facts['off_norm']:,} vectors are longer or shorter than 1 by more than 5 %."
         obstacles.append(Obstacle(fault=Fault.WRONG_NORMS, detail=detail))
     context.tell("comparing it with what is served")
-    report: dict[str, Any] = rehearse(rehearsal, examined) if rehearsal else {"verdict": Verdict.STRANGE}
+    report: dict[str, Any] = compare_candidate(candidate, examined) if candidate else {"verdict": Verdict.STRANGE}
     facts = _facts(context, staged, structure, examined)
     if obstacles:
         report["verdict"] = Verdict.STRANGE

@@ -30,10 +30,10 @@ from lib.service.index.durable import write_synced
 from lib.service.index.manifest import Ids
 from lib.service.index.shadow import Shadow, write_shadow
 from lib.service.operations.reembedding import wanted_settings
-from lib.service.operations.rehearsal import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
 from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.sampling import Maker, Sample, Side, draw_sample, embed, make_side
+from lib.service.operations.verdicts import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
 from lib.service.storage import golden as golden_rows
 from lib.service.storage import plans
 from lib.service.storage import reembedding as models

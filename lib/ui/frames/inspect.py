@@ -54,8 +54,8 @@ def _show_start(upload_id: str | None, sha256: str) -> None:
         show_intentions(Operation.INSPECT, key="inspect")
 
 
-def begin_rehearsal(snapshot_id: str) -> None:
-    """The same for a snapshot of this service: nothing is served that was not rehearsed."""
+def inspect_snapshot(snapshot_id: str) -> None:
+    """The same for a snapshot of this service: nothing is served that was not inspected."""
     begin(InspectRequest(source=SnapshotSource(snapshot_id=snapshot_id)))
 
 

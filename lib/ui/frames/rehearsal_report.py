@@ -15,7 +15,7 @@ from lib.contract.rehearsals import ImportChange, ModelChange, Rehearsal, Sample
 from lib.contract.states import JobState, Verdict
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, format_until, plural
-from lib.ui.frames.rehearsal import show_questions
+from lib.ui.frames.question_changes import show_question_changes
 from lib.ui.frames.rehearsals import KIND_WORDS, PROMOTED, VERDICT_MARKS, show_throw_away
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, find_job, is_offline, last_known, live_block, newest_jobs
@@ -87,7 +87,7 @@ def _show_report(report: Rehearsal) -> None:
     columns = [Column(title="In the sample", wide=True), Column(title="As it is", number=True), Column(title="As it would be", number=True)]
     st.html(table(columns, side_rows(report), caption="The sample before and after"))
     if report.questions_asked:
-        show_questions(report)
+        show_question_changes(report.questions, asked=report.questions_asked)
     else:
         link = '<a href="/Index?tab=Golden questions" target="_self">Save some</a>'
         st.html(f"<p>{icon('quiz')} No golden question was asked, so nothing here knows what a right answer is. {link}.</p>")

@@ -16,7 +16,7 @@ from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import Operation
 from lib.ui.dialogs import Answer, Question, ask
 from lib.ui.format import format_count, format_size, plural
-from lib.ui.frames.inspect import begin_rehearsal
+from lib.ui.frames.inspect import inspect_snapshot
 from lib.ui.gates import WhenFree, gated_button, show_intentions, show_why
 from lib.ui.live import connection_gate, gate_of, last_known, live_block, newest_jobs
 from lib.ui.marks import Tone, code, icon, moment
@@ -96,9 +96,9 @@ def _show_snapshot(snapshot: Snapshot, gate: Gate) -> None:
         if st.button("Edit", key=f"edit_{ident}", icon=":material/edit:", disabled=off, help=f"Change name and note of {name}"):
             _ask_change(snapshot)
         opened = st.session_state.get("snapshot_download") == ident
-        words = f"Rehearse {name}, then decide"
-        if st.button("Restore", key=f"rehearse_{ident}", icon=":material/settings_backup_restore:", disabled=off, help=words):
-            begin_rehearsal(ident)
+        words = f"Look into {name} first, then decide"
+        if st.button("Restore", key=f"restore_{ident}", icon=":material/settings_backup_restore:", disabled=off, help=words):
+            inspect_snapshot(ident)
         if st.button("Download", key=f"download_{ident}", icon=":material/download:", disabled=off, help=f"Download {name} as one file"):
             st.session_state["snapshot_download"] = None if opened else ident
             st.rerun()

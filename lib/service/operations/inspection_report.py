@@ -1,4 +1,4 @@
-"""The rehearsal: what would be found, and what no longer, if a candidate were served instead of the present generation.
+"""What an inspection reports: what would be found, and what no longer, if a candidate were served instead of the present generation.
 
 Only rows whose vector has not changed since the candidate was made can show whether it is sound: the others differ by right.
 """
@@ -22,6 +22,7 @@ from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.sandbox import Examined, examine
 from lib.service.index.saved import SavedManifest
 from lib.service.operations.runner import JobContext
+from lib.service.operations.verdicts import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
 from lib.service.storage import embeddings
 from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
@@ -29,17 +30,11 @@ from lib.service.storage.counters import get_counters
 Vectors = NDArray[np.float32]
 Answers = list[list[tuple[int, float]]]
 
-#: Unchanged rows whose vector is compared with the table's: all, or as many of them as fit into this …
+#: Unchanged rows whose vector is compared with the table's: all, or as many of them as fit into this; QUERIES of those are searched for.
 COMPARED_BYTES = 32 << 20
-#: … and those of them that are searched for.
-QUERIES, NEAREST = 100, 10
 #: Hits looked at beyond those judged: rows that have changed, or are gone, are passed over.
 SPARE_HITS = 60
-#: A candidate that finds less than this of what it should is worse, whatever is served.
-RECALL_LIMIT = 0.95
 _SAME_COSINE = 0.99  # what 8 bits a component leave of a vector is above 0.999
-#: What becomes of an answer that is worth telling.
-CHANGED = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class _Table:
     revision: int
 
 
-class Rehearsal:
+class Candidate:
     """One candidate before the table; made before the candidate is read, so that it need be read only once."""
 
     def __init__(self, context: JobContext, embedder: Embedder, manifest: SavedManifest | None) -> None:
@@ -79,16 +74,16 @@ class Rehearsal:
         return examine(path, sample=self.sample, queries=np.vstack([self.queries, self.asked]), k=most)
 
 
-def rehearse(rehearsal: Rehearsal, examined: Examined) -> dict[str, Any]:
+def compare_candidate(candidate: Candidate, examined: Examined) -> dict[str, Any]:
     """Counts of rows, recall, and the golden questions, as parts of the report; ``verdict`` and ``flags`` say what it comes to."""
-    table = rehearsal.table
+    table = candidate.table
     both = np.isin(table.ids, examined.ids)
-    unchanged = rehearsal.unchanged[np.isin(rehearsal.unchanged, examined.ids)]
-    wrong = _count_wrong(rehearsal, examined)
-    reader = IndexReader(rehearsal.context.config.index_dir)
-    served, served_answers = _ask_served(reader, rehearsal.queries)
-    exact = _exact_nearest(rehearsal, unchanged)
-    recall, served_recall = (_recall(rehearsal, answers, unchanged, exact) for answers in (examined.answers, served_answers))
+    unchanged = candidate.unchanged[np.isin(candidate.unchanged, examined.ids)]
+    wrong = _count_wrong(candidate, examined)
+    reader = IndexReader(candidate.context.config.index_dir)
+    served, served_answers = _ask_served(reader, candidate.queries)
+    exact = _exact_nearest(candidate, unchanged)
+    recall, served_recall = (_recall(candidate, answers, unchanged, exact) for answers in (examined.answers, served_answers))
     low, mean, high = interval(recall)
     comparison = InspectedComparison(
         served_generation=served,
@@ -105,15 +100,15 @@ def rehearse(rehearsal: Rehearsal, examined: Examined) -> dict[str, Any]:
         recall_high_ratio=high,
         recall_served_ratio=interval(served_recall)[1],
     )
-    changed, worse = _ask_questions(rehearsal, examined, reader)
+    changed, worse = _ask_questions(candidate, examined, reader)
     flags = _flags(comparison, worse)
     return {
         "verdict": Verdict.WORSE if flags else Verdict.GOOD,
         "flags": flags,
         "comparison": comparison.model_dump(mode="json"),
         "questions": changed,
-        "questions_asked": len(rehearsal.questions),
-        "trusted_revision": rehearsal.revision if not wrong else None,
+        "questions_asked": len(candidate.questions),
+        "trusted_revision": candidate.revision if not wrong else None,
         "table_revision": table.revision,
     }
 
@@ -127,14 +122,9 @@ def _flags(comparison: InspectedComparison, worse: int) -> list[str]:
     return flags + describe_worse(worse)
 
 
-def describe_worse(questions: int) -> list[str]:
-    """The flag of so many golden questions that get a worse answer; none when it is none."""
-    return [f"{questions} golden question{'s get' if questions > 1 else ' gets'} a worse answer."] if questions else []
-
-
-def _count_wrong(rehearsal: Rehearsal, examined: Examined) -> int:
-    places = np.searchsorted(rehearsal.sample, examined.found)
-    stored, held = rehearsal.stored[places], examined.sample
+def _count_wrong(candidate: Candidate, examined: Examined) -> int:
+    places = np.searchsorted(candidate.sample, examined.found)
+    stored, held = candidate.stored[places], examined.sample
     lengths = np.linalg.norm(stored, axis=1) * np.linalg.norm(held, axis=1)
     cosines = np.einsum("ij,ij->i", stored, held) / np.maximum(lengths, 1e-12)
     return int(np.count_nonzero(cosines < _SAME_COSINE))
@@ -149,35 +139,35 @@ def _ask_served(reader: IndexReader, queries: Vectors) -> tuple[int | None, Answ
     return (manifest.generation if manifest else None), answers
 
 
-def _exact_nearest(rehearsal: Rehearsal, among: Ids) -> Vectors:
+def _exact_nearest(candidate: Candidate, among: Ids) -> Vectors:
     """For each query the scores of its nearest rows ``among`` those, the best first, by comparing with every one."""
-    queries = rehearsal.queries
+    queries = candidate.queries
     best = np.full((len(queries), NEAREST), -np.inf, np.float32)
     if not len(queries) or not len(among):
         return best
     done = 0
-    with rehearsal.context.database.read() as connection:
-        upto = rehearsal.table.revision
-        for ids, vectors in embeddings.stream_embeddings(connection, fingerprint=rehearsal.embedder.fingerprint, upto=upto):
+    with candidate.context.database.read() as connection:
+        upto = candidate.table.revision
+        for ids, vectors in embeddings.stream_embeddings(connection, fingerprint=candidate.embedder.fingerprint, upto=upto):
             scores = queries @ vectors[np.isin(ids, among)].T
             best = -np.sort(-np.hstack([best, scores]), axis=1)[:, :NEAREST]
             done += len(ids)
-            rehearsal.context.tell("comparing with the exact answers", done, len(rehearsal.table.ids))
+            candidate.context.tell("comparing with the exact answers", done, len(candidate.table.ids))
     return best
 
 
-def _recall(rehearsal: Rehearsal, answers: Answers, among: Ids, exact: Vectors) -> list[float]:
+def _recall(candidate: Candidate, answers: Answers, among: Ids, exact: Vectors) -> list[float]:
     """For each query, the share of the first rows found that are as near as they should be.
 
     A query is left out when too many of its hits are rows that have changed: nothing can be said of it.
     """
     known = set(among.tolist())
-    kept = [[ident for ident, _ in row if ident in known][:NEAREST] for row in answers[: len(rehearsal.queries)]]
+    kept = [[ident for ident, _ in row if ident in known][:NEAREST] for row in answers[: len(candidate.queries)]]
     wanted = np.unique(np.asarray([ident for row in kept for ident in row], np.int64))
-    with rehearsal.context.database.read() as connection:
-        ids, vectors = embeddings.vectors_of(connection, rehearsal.embedder.fingerprint, wanted)
+    with candidate.context.database.read() as connection:
+        ids, vectors = embeddings.vectors_of(connection, candidate.embedder.fingerprint, wanted)
     ratios = []
-    for query, row, scores in zip(rehearsal.queries, kept, exact, strict=False):
+    for query, row, scores in zip(candidate.queries, kept, exact, strict=False):
         expected = min(NEAREST, int(np.count_nonzero(np.isfinite(scores))))
         if not expected or len(row) < expected:
             continue
@@ -186,26 +176,18 @@ def _recall(rehearsal: Rehearsal, answers: Answers, among: Ids, exact: Vectors) 
     return ratios
 
 
-def interval(ratios: list[float]) -> tuple[float | None, float | None, float | None]:
-    """(low, mean, high) of a 95 % interval; unknown when nothing was measured."""
-    if not ratios:
-        return None, None, None
-    mean, spread = float(np.mean(ratios)), 1.96 * float(np.std(ratios)) / len(ratios) ** 0.5
-    return max(0.0, mean - spread), mean, min(1.0, mean + spread)
-
-
-def _ask_questions(rehearsal: Rehearsal, examined: Examined, reader: IndexReader) -> tuple[list[dict[str, Any]], int]:
+def _ask_questions(candidate: Candidate, examined: Examined, reader: IndexReader) -> tuple[list[dict[str, Any]], int]:
     """(the golden questions whose answer would change, how many of them for the worse)."""
-    questions, context = rehearsal.questions, rehearsal.context
+    questions, context = candidate.questions, candidate.context
     if not questions:
         return [], 0
-    said = {vector.tobytes(): row for vector, row in zip(rehearsal.asked, examined.answers[len(rehearsal.queries) :], strict=True)}
+    said = {vector.tobytes(): row for vector, row in zip(candidate.asked, examined.answers[len(candidate.queries) :], strict=True)}
     after = golden.ask_questions(
-        context.database, questions, embedder=rehearsal.embedder, find=lambda vector, k: said[vector.tobytes()][:k]
+        context.database, questions, embedder=candidate.embedder, find=lambda vector, k: said[vector.tobytes()][:k]
     )
     try:
         before = golden.ask_questions(
-            context.database, questions, embedder=rehearsal.embedder, find=lambda vector, k: reader.search(vector, k)[1]
+            context.database, questions, embedder=candidate.embedder, find=lambda vector, k: reader.search(vector, k)[1]
         )
     except (IndexUnreadable, ValueError):
         before = []

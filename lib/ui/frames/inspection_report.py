@@ -10,13 +10,12 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.golden import GoldenDifference
 from lib.contract.inspections import InspectedComparison, InspectedFacts, Inspection, RestoreRequest
 from lib.contract.operations import Gate
-from lib.contract.rehearsals import Rehearsal
-from lib.contract.states import AnswerChange, JobState, Operation, RefreshMode, Verdict
+from lib.contract.states import JobState, Operation, RefreshMode, Verdict
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_score, format_size, plural
+from lib.ui.frames.question_changes import show_question_changes
 from lib.ui.gates import gated_button
 from lib.ui.live import find_job, gate_of, is_offline, last_known, latest_index, latest_jobs, latest_settings, live_block, newest_jobs
 from lib.ui.marks import Column, Mark, Tile, Tone, badge, box, code, facts, icon, moment, table, tiles
@@ -30,11 +29,6 @@ VERDICTS = {
     Verdict.STRANGE: (Tone.HELD, Mark(Tone.HELD, "help", "strange"), "You can look into it and search it here. It cannot be served."),
     Verdict.REFUSED: (Tone.BAD, Mark(Tone.BAD, "block", "refused"), "It was not read. Nothing of it was kept."),
 }
-CHANGES = {
-    AnswerChange.REGRESSED: Mark(Tone.BAD, "trending_down", "gets worse"),
-    AnswerChange.IMPROVED: Mark(Tone.DONE, "trending_up", "gets better"),
-    AnswerChange.MOVED: Mark(Tone.HELD, "swap_vert", "other rows"),
-}
 
 
 def show_open_inspection() -> None:
@@ -43,7 +37,7 @@ def show_open_inspection() -> None:
     if ident is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        show_heading("Inspection and rehearsal", Topic.JOBS)
+        show_heading("Inspection", Topic.JOBS)
         st.button("Close", icon=":material/close:", key="close_inspection", on_click=go_to)
     _show_inspection(ident)
     _show_search(ident)
@@ -87,7 +81,7 @@ def _show_report(report: Inspection) -> None:
         st.html(tiles(comparison_tiles(report.comparison)))
         st.html(f'<span class="sy-note">{escape(what_follows(report.comparison))}</span>')
     if report.questions_asked:
-        show_questions(report)
+        show_question_changes(report.questions, asked=report.questions_asked)
     if report.facts is not None:
         st.html(facts(inside(report.facts)))
         _show_sample(report.facts)
@@ -127,26 +121,6 @@ def what_follows(beside: InspectedComparison) -> str:
     what = "every row is taken up anew, because not all of its vectors proved right" if beside.wrong else plural(count, "row")
     when = "when somebody presses Refresh" if values.get("index.refresh") == RefreshMode.MANUAL else "by itself, within moments"
     return f"If it is served, the next refresh brings it in line with the table, {when}: {what}."
-
-
-def show_questions(report: Inspection | Rehearsal) -> None:
-    """Which golden questions would be answered differently, with the hits before and after."""
-    if not report.questions:
-        answer = "It answers" if report.questions_asked == 1 else "All are answered"
-        st.html(f"<p>{icon('quiz')} {plural(report.questions_asked, 'golden question')} asked. {answer} as now.</p>")
-        return
-    rows = [_question_row(each) for each in report.questions]
-    asked = plural(report.questions_asked, "golden question")
-    lead = f"<p>{icon('quiz')} {len(report.questions)} of {asked} would be answered differently:</p>"
-    names = ("Question", "What changes", "First hits now", "First hits then")
-    columns = [Column(title=name, wide=name != "What changes") for name in names]
-    st.html(lead + table(columns, rows, caption="Golden questions whose answer would change"))
-
-
-def _question_row(each: GoldenDifference) -> tuple[str, ...]:
-    before, after = (", ".join(answer.found_keys[:3]) if answer else "" for answer in (each.before, each.after))
-    mark = CHANGES.get(each.change)
-    return escape(each.text), badge(mark) if mark else escape(each.change), escape(before) or UNKNOWN, escape(after) or UNKNOWN
 
 
 def inside(found: InspectedFacts) -> list[tuple[str, str, str]]:
@@ -192,7 +166,7 @@ def _ask_restore(report: Inspection) -> None:
     reading, found = latest_index(), report.facts
     served = f"generation {reading.generation}" if reading and reading.generation else "nothing"
     vectors = plural(found.vectors, "vector") if found else UNKNOWN
-    warning = "**The rehearsal found it worse than what is served.** " if report.verdict is Verdict.WORSE else ""
+    warning = "**The inspection found it worse than what is served.** " if report.verdict is Verdict.WORSE else ""
     follows = what_follows(report.comparison) if report.comparison else ""
     ask(
         Question(

@@ -1,0 +1,27 @@
+"""How an inspection and a rehearsal judge alike: how much is looked up, what counts as worse, and how sure a share is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lib.contract.states import AnswerChange
+
+#: Rows that are searched for, and how many of the nearest of each are looked at.
+QUERIES, NEAREST = 100, 10
+#: What finds less than this of what it should is worse, whatever is served.
+RECALL_LIMIT = 0.95
+#: What becomes of an answer that is worth telling.
+CHANGED = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
+
+
+def describe_worse(questions: int) -> list[str]:
+    """The flag of so many golden questions that get a worse answer; none when it is none."""
+    return [f"{questions} golden question{'s get' if questions > 1 else ' gets'} a worse answer."] if questions else []
+
+
+def interval(ratios: list[float]) -> tuple[float | None, float | None, float | None]:
+    """(low, mean, high) of a 95 % interval; unknown when nothing was measured."""
+    if not ratios:
+        return None, None, None
+    mean, spread = float(np.mean(ratios)), 1.96 * float(np.std(ratios)) / len(ratios) ** 0.5
+    return max(0.0, mean - spread), mean, min(1.0, mean + spread)
