@@ -13,6 +13,7 @@ import streamlit as st
 
 from lib.contract.queue import QueueHistory, QueuePoint, Window
 from lib.ui.format import format_count, format_rate
+from lib.ui.session import is_utc
 
 BACKLOG = "Waiting or in work"
 ARRIVALS = "Arriving"
@@ -41,7 +42,7 @@ def show_backlog_chart(history: QueueHistory) -> None:
     words = f"{format_count(points[-1].pending + points[-1].leased)} rows now" if points else "no samples"
     _show(
         backlog_rows(history),
-        _backlog_spec(history.window),
+        _backlog_spec(history.window, utc=is_utc()),
         "chart_backlog",
         f"Backlog over the last {WINDOW_WORDS[history.window]}: {words}.",
     )
@@ -52,14 +53,14 @@ def show_throughput_chart(history: QueueHistory) -> None:
     last = history.points[-1] if history.points else None
     words = f"arriving {format_rate(last.arrival_per_second)}, embedded {format_rate(last.completion_per_second)}" if last else "no samples"
     alt_text = f"Throughput over the last {WINDOW_WORDS[history.window]}: {words}."
-    _show(throughput_rows(history), _throughput_spec(history.window), "chart_throughput", alt_text)
+    _show(throughput_rows(history), _throughput_spec(history.window, utc=is_utc()), "chart_throughput", alt_text)
 
 
 def show_failed_chart(history: QueueHistory) -> None:
     """How many rows have failed and wait for a person, over the window."""
     words = f"{format_count(history.points[-1].failed)} rows now" if history.points else "no samples"
     alt_text = f"Failed rows over the last {WINDOW_WORDS[history.window]}: {words}."
-    _show(failed_rows(history), _backlog_spec(history.window), "chart_failed", alt_text, height=FAILED_HEIGHT)
+    _show(failed_rows(history), _backlog_spec(history.window, utc=is_utc()), "chart_failed", alt_text, height=FAILED_HEIGHT)
 
 
 def failed_rows(history: QueueHistory) -> list[Row]:
@@ -120,33 +121,41 @@ def _show(rows: list[Row], spec: dict[str, Any], key: str, words: str, *, height
 
 
 @cache
-def _backlog_spec(window: Window) -> dict[str, Any]:
+def _backlog_spec(window: Window, *, utc: bool) -> dict[str, Any]:
     area = alt.Chart().mark_area(line={"strokeWidth": 1.75}, fillOpacity=0.16, interpolate="step-after", invalid=GAPS)
-    return _as_spec(area.encode(x=_x(window), y=_y(step=1), color=alt.Color("series:N", legend=None), tooltip=_TOOLTIP), window)
+    encoded = area.encode(x=_x(window, utc=utc), y=_y(step=1), color=alt.Color("series:N", legend=None), tooltip=_tooltip(utc=utc))
+    return _as_spec(encoded, window, utc=utc)
 
 
 @cache
-def _throughput_spec(window: Window) -> dict[str, Any]:
+def _throughput_spec(window: Window, *, utc: bool) -> dict[str, Any]:
     series = [ARRIVALS, COMPLETIONS]
     color = alt.Color("series:N", title=None, sort=series, legend=alt.Legend(orient="top", symbolType="stroke"))
     dash = alt.StrokeDash("series:N", sort=series, scale=alt.Scale(domain=series, range=[[5, 3], [1, 0]]), title=None)
     line = alt.Chart().mark_line(strokeWidth=1.75, interpolate="monotone", invalid=GAPS)
-    return _as_spec(line.encode(x=_x(window), y=_y(), color=color, strokeDash=dash, tooltip=_TOOLTIP), window)
+    encoded = line.encode(x=_x(window, utc=utc), y=_y(), color=color, strokeDash=dash, tooltip=_tooltip(utc=utc))
+    return _as_spec(encoded, window, utc=utc)
 
 
 #: A missing value breaks the line, and the two ends of the window stay on the axis.
 GAPS: Any = "break-paths-show-path-domains"
 
-_TOOLTIP = [
-    alt.Tooltip("at:T", title="At", format="%Y-%m-%d %H:%M:%S"),
-    alt.Tooltip("series:N", title="What"),
-    alt.Tooltip("value:Q", title="Value", format=",.4~g"),
-]
+#: Vega writes a time in a tooltip in the browser's zone, whatever the axis says, so the words are made beforehand.
+_TOLD = "Format(datum.at, '%Y-%m-%d %H:%M:%S')"
 
 
-def _x(window: Window) -> alt.X:
+def _tooltip(*, utc: bool) -> list[alt.Tooltip]:
+    return [_told_at(utc=utc), alt.Tooltip("series:N", title="What"), alt.Tooltip("value:Q", title="Value", format=",.4~g")]
+
+
+def _told_at(*, utc: bool) -> alt.Tooltip:
+    return alt.Tooltip("told:N", title="At (UTC)" if utc else "At")
+
+
+def _x(window: Window, *, utc: bool) -> alt.X:
     clock = "%a %d" if window is Window.D7 else "%H:%M"
-    return alt.X("at:T", axis=alt.Axis(format=clock, title=None, grid=False, tickCount=6, labelOverlap=True))
+    scale = alt.Scale(type="utc") if utc else alt.Scale(type="time")
+    return alt.X("at:T", scale=scale, axis=alt.Axis(format=clock, title=None, grid=False, tickCount=6, labelOverlap=True))
 
 
 def _y(*, step: float = 0) -> alt.Y:
@@ -155,17 +164,19 @@ def _y(*, step: float = 0) -> alt.Y:
     return alt.Y("value:Q", title=None, stack=None, axis=axis, scale=alt.Scale(zero=True, nice=True))
 
 
-def _as_spec(chart: alt.Chart, window: Window) -> dict[str, Any]:
+def _as_spec(chart: alt.Chart, window: Window, *, utc: bool) -> dict[str, Any]:
     """The dict Streamlit takes: its own theme and our rows replace what Altair would add."""
     # An unseen rule at 1 gives the axis a height when every value is 0.
     floor = alt.Chart().mark_rule(opacity=0, aria=False).encode(y=alt.YDatum(1))
-    samples = chart.transform_filter("!isValid(datum.note)")
+    told = ("utc" if utc else "time") + _TOLD
+    samples = chart.transform_filter("!isValid(datum.note)").transform_calculate(told=told)
     notes = (
         alt.Chart()
         .transform_filter("isValid(datum.note)")
+        .transform_calculate(told=told)
         .mark_rule(strokeDash=[2, 3], strokeWidth=2, opacity=0.75, color="#b45309", aria=False)
     )
-    notes = notes.encode(x=_x(window), tooltip=[_TOOLTIP[0], alt.Tooltip("note:N", title="What")])
+    notes = notes.encode(x=_x(window, utc=utc), tooltip=[_told_at(utc=utc), alt.Tooltip("note:N", title="What")])
     spec: dict[str, Any] = alt.layer(floor, samples, notes, data=alt.NamedData("rows")).to_dict()
     for name in ("data", "datasets", "$schema", "config"):
         spec.pop(name, None)

@@ -19,12 +19,16 @@ from lib.contract.events import Topic
 
 #: How long the very first page waits for the hub to have heard something.
 FIRST_WORD_SECONDS = 1.2
+#: What times may be told in; the first unless somebody chooses otherwise.
+MY_ZONE, UTC_ZONE = "My zone", "UTC"
+ZONES = (MY_ZONE, UTC_ZONE)
 
 
 class Keys:
     """Every key of ``st.session_state`` that is not one widget's own."""
 
     REFRESH: Final = "refresh"  #: the chosen refresh interval
+    ZONE: Final = "zone"  #: which of ``ZONES`` times are told in
     LOOKED: Final = "looked"  #: the hub's version when the page was last drawn as a whole
     QUESTION: Final = "question"  #: the open confirmation dialog
     VIEW: Final = "view"  #: the open dialog that asks nothing: going somewhere, or the shortcuts
@@ -144,8 +148,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def is_utc() -> bool:
+    """Whether the person wants every time in UTC, as a team in several zones may."""
+    return st.session_state.get(Keys.ZONE) == UTC_ZONE
+
+
 def zone() -> tzinfo:
-    """The time zone of the browser, which is also the one of its charts."""
+    """The one time zone of all pages and charts."""
+    return UTC if is_utc() else browser_zone()
+
+
+def browser_zone() -> tzinfo:
+    """The time zone of the browser; tests replace it."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):

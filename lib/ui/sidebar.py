@@ -14,7 +14,7 @@ from lib.ui.format import format_short_count
 from lib.ui.live import choose_interval, find_operation, latest_index, latest_queue, latest_workers
 from lib.ui.marks import icon
 from lib.ui.pages import PAGES, Page
-from lib.ui.session import environment_label
+from lib.ui.session import MY_ZONE, ZONES, Keys, browser_zone, environment_label
 
 
 def show_sidebar_head() -> None:
@@ -25,8 +25,11 @@ def show_sidebar_head() -> None:
 
 
 def show_sidebar_foot() -> None:
-    """What stands below it: how often the page looks, and the shortcuts."""
+    """What stands below it: how often the page looks, in which zone it tells times, and the shortcuts."""
     choose_interval()
+    st.segmented_control(
+        "Times in", ZONES, default=MY_ZONE, required=True, key=Keys.ZONE, persist_state="session", width="stretch", help=_zone_words()
+    )
     st.button(
         "Keyboard shortcuts",
         icon=":material/keyboard:",
@@ -35,6 +38,10 @@ def show_sidebar_foot() -> None:
         on_click=open_view,
         args=("shortcuts",),
     )
+
+
+def _zone_words() -> str:
+    return f"Your browser is in {browser_zone()}. This holds for every time on every page, charts included."
 
 
 def show_menu() -> None:

@@ -33,7 +33,7 @@ def state_bar() -> str:
         f'<div class="sy-bar" role="contentinfo" aria-label="State of the console">{badge(feed, title=since)}'
         f"<span>Service <b>{service}</b></span>"
         f'<span title="{format_moment(synced, zone())}">Last sync <b>{format_age(synced, at)}</b></span>'
-        f"<span>Refresh <b>{refresh_words()}</b></span>{_waiting()}"
+        f"<span>Refresh <b>{refresh_words()}</b></span><span>Times in <b>{at.astimezone(zone()):%Z}</b></span>{_waiting()}"
         f'<span class="sy-right">Environment <b>{escape(environment_label())}</b></span>'
         f"<span>{icon('person')} {who_line(read_identity())}</span></div>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -189,3 +190,15 @@ def test_a_link_that_is_understood_is_not_talked_about(visit, page, params):
 @pytest.mark.feature("X11")
 def test_while_nobody_answers_a_link_may_mean_any_import(visit):
     assert "import=lost.csv" not in visit("Queue", "offline", **{"import": "lost.csv · 00000000"}).text
+
+
+def test_one_choice_of_the_zone_holds_for_words_axes_and_the_state_bar(visit, monkeypatch):
+    monkeypatch.setattr("lib.ui.session.browser_zone", lambda: ZoneInfo("Asia/Tokyo"))
+    seen = visit("Queue", "failed")
+    assert "Times in <b>JST</b>" in seen.text
+    assert " JST" in seen.text
+    assert not any('"utc"' in chart.proto.spec for chart in seen.app.get("vega_lite_chart"))
+    seen.app.segmented_control(key="zone").set_value("UTC").run()
+    assert "Times in <b>UTC</b>" in seen.text
+    assert "JST" not in seen.text
+    assert all('"utc"' in chart.proto.spec for chart in seen.app.get("vega_lite_chart"))
