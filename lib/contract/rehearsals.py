@@ -13,7 +13,7 @@ from lib.contract.index import SearchHit
 from lib.contract.model import Reading, Request
 from lib.contract.operations import Gate
 from lib.contract.reembedding import ReembedRequest
-from lib.contract.states import JobState, Verdict
+from lib.contract.states import ACTIVE_JOB_STATES, JobState, Verdict
 
 #: Rows that are tried unless somebody says otherwise, and the bounds of what can be said.
 SAMPLE_ROWS, LEAST_ROWS, MOST_ROWS = 5_000, 100, 10_000
@@ -53,6 +53,20 @@ class RehearseRequest(Request):
     rows: int = Field(SAMPLE_ROWS, ge=LEAST_ROWS, le=MOST_ROWS, description="how many rows are tried at most")
 
 
+class Promotion(Reading):
+    """The start of exactly what was rehearsed, from wherever it was started."""
+
+    job_id: str
+    promoted_by: str
+    promoted_at: datetime
+    state: JobState | None = Field(None, description="of that job; null when it is no longer kept")
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is under way or done: one that came to nothing may be tried again."""
+        return self.state in {None, JobState.SUCCEEDED, *ACTIVE_JOB_STATES}
+
+
 class RehearsalHead(Reading):
     """One rehearsal in the list."""
 
@@ -65,7 +79,7 @@ class RehearsalHead(Reading):
     requested_by: str
     created_at: datetime
     expires_at: datetime | None = Field(None, description="null when nothing of it is kept: it runs, failed, expired or was removed")
-    promoted_by_job: str | None = None
+    promotion: Promotion | None = Field(None, description="null: it was not promoted")
     plan_id: str | None = Field(None, description="the plan that was tried; null for a model")
 
 
@@ -96,6 +110,8 @@ class RehearsedSide(Reading):
     vectors: int
     refused: int = Field(0, description="rows the model gives no vector")
     shared: int = Field(0, description="rows whose vector another row has as well: a search cannot tell them apart")
+    factory: str | None = Field(None, description="FAISS' word for the kind of index the sample is searched in")
+    whole_factory: str | None = Field(None, description="and for the kind the whole index has with so many rows")
     index_bytes: int | None = Field(None, description="what the whole index would take at this size per row")
 
 
@@ -123,7 +139,7 @@ class Rehearsal(Reading):
     seconds: float | None = Field(None, description="how long that takes at the rate measured here; null when nothing was measured")
     made_at: datetime
     expires_at: datetime
-    promoted_by_job: str | None = None
+    promotion: Promotion | None = Field(None, description="null: it was not promoted")
     gate: Gate = Field(description="whether it may be promoted now")
     taken_at: datetime
 

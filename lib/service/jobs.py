@@ -24,6 +24,10 @@ from lib.service.storage import jobs as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
 from lib.service.storage.job_steps import list_steps
+from lib.service.storage.promotions import record_promotions
+
+#: What a rehearsal may have tried.
+_PROMOTING = frozenset({Operation.IMPORT, Operation.REEMBED})
 
 Prepare = Callable[[Connection, str], None]
 
@@ -76,6 +80,10 @@ def admit(connection: Connection, queue: JobQueue, start: Start, prepare: Prepar
     job_id, now = uuid4().hex, utc_now()
     rows.insert_job(connection, job_id=job_id, operation=start.operation, requested_by=start.actor, arguments=start.arguments, now=now)
     rows.take_lock(connection, job_id=job_id, operation=start.operation, now=now)
+    if start.operation in _PROMOTING:
+        record_promotions(
+            connection, operation=start.operation, arguments=start.arguments, job_id=job_id, actor=start.actor, now=now
+        )
     if prepare:
         prepare(connection, job_id)
     if start.idempotency_key:

@@ -25,6 +25,7 @@ from lib.contract.rehearsals import (
     KEPT_REHEARSALS,
     ImportChange,
     ModelChange,
+    Promotion,
     Rehearsal,
     RehearsalHead,
     RehearsalPage,
@@ -50,14 +51,13 @@ from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
 from lib.service.storage.jobs import JobFilter
 from lib.service.storage.plans import get_plan
+from lib.service.storage.promotions import find_promotions
 
 log = structlog.get_logger("rehearsals")
 
 KEEP = timedelta(days=KEPT_DAYS)
 #: Rehearsals the list goes back.
 LISTED = 20
-#: Changes of the model that are looked through for the one that promoted a rehearsal.
-_PROMOTIONS = 50
 _AGAIN = "Rehearse it again."
 
 
@@ -87,10 +87,11 @@ class Rehearsals:
         """The newest first, those that run or failed as well."""
         with self._database.read() as connection:
             found = [job for _, job in job_rows.list_jobs(connection, JobFilter(operation=Operation.REHEARSE), limit=LISTED)]
-            heads = [self._head(connection, job) for job in found]
+            promoted = find_promotions(connection, [job.job_id for job in found])
+        heads = [self._head(job, promoted.get(job.job_id)) for job in found]
         return RehearsalPage(items=heads, taken_at=utc_now())
 
-    def _head(self, connection: Connection, job: Job) -> RehearsalHead:
+    def _head(self, job: Job, promotion: Promotion | None) -> RehearsalHead:
         result, change = job.result or {}, _change_of(job)
         return RehearsalHead(
             rehearsal_id=job.job_id,
@@ -102,7 +103,7 @@ class Rehearsals:
             requested_by=job.requested_by,
             created_at=job.created_at,
             expires_at=_expires_at(self._folder(job.job_id)),
-            promoted_by_job=_promoted_by(connection, change, job),
+            promotion=promotion,
             plan_id=change.plan_id if isinstance(change, ImportChange) else None,
         )
 
@@ -111,9 +112,9 @@ class Rehearsals:
         job, report = self._find(rehearsal_id)
         change = _change_of(job)
         with self._database.read() as connection:
-            promoted = _promoted_by(connection, change, job)
-            decision = _decide(connection, change, promoted)
-        known = {"gate": decision.model_dump(), "promoted_by_job": promoted, "taken_at": utc_now()}
+            promotion = find_promotions(connection, [rehearsal_id]).get(rehearsal_id)
+            decision = _decide(connection, change, promotion)
+        known = {"gate": decision.model_dump(), "promotion": promotion, "taken_at": utc_now()}
         return Rehearsal.model_validate(report | known | {"expires_at": _expires_at(self._folder(rehearsal_id)) or utc_now()})
 
     def _find(self, rehearsal_id: str) -> tuple[Job, dict[str, Any]]:
@@ -202,21 +203,12 @@ def _expires_at(folder: Path) -> datetime | None:
         return None
 
 
-def _promoted_by(connection: Connection, change: ImportChange | ModelChange, job: Job) -> str | None:
-    """The job that has made in production what was rehearsed, whoever started it and where."""
-    if isinstance(change, ImportChange):
-        plan = get_plan(connection, change.plan_id)
-        return plan.applied_by_job if plan else None
-    wanted = change.request
-    later = JobFilter(operation=Operation.REEMBED, since=job.created_at)
-    since = job_rows.list_jobs(connection, later, state=JobState.SUCCEEDED, limit=_PROMOTIONS)
-    return next((each.job_id for _, each in since if change.request.model_validate(each.arguments) == wanted), None)
-
-
-def _decide(connection: Connection, change: ImportChange | ModelChange, promoted: str | None) -> Gate:
+def _decide(connection: Connection, change: ImportChange | ModelChange, promotion: Promotion | None) -> Gate:
     """May it be promoted now? The same gate as of the import, or of the change of the model."""
-    if promoted:
-        return gate.refuse(Reason.ALREADY_SO, "It has been promoted already.", holder=promoted, link=f"/?job={promoted}")
+    if promotion and promotion.stands:
+        words = f"It has been promoted already, by {promotion.promoted_by}."
+        link = f"/?job={promotion.job_id}"
+        return gate.refuse(Reason.ALREADY_SO, words, holder=promotion.job_id, since=promotion.promoted_at, link=link)
     operation = Operation.IMPORT if isinstance(change, ImportChange) else Operation.REEMBED
     try:
         return gate.decide(connection, operation, change.request.model_dump(mode="json", exclude_none=True))

@@ -11,6 +11,7 @@ from lib.contract.operations import Gate, Reason
 from lib.contract.rehearsals import (
     ImportChange,
     ModelChange,
+    Promotion,
     Rehearsal,
     RehearsalHead,
     RehearsalPage,
@@ -70,9 +71,13 @@ def worse() -> Rehearsal:
     )
 
 
+def promotion(state: JobState = JobState.SUCCEEDED) -> Promotion:
+    return Promotion(job_id="c" * 32, promoted_by="Maria", promoted_at=ago(hours=4), state=state)
+
+
 def promoted() -> Rehearsal:
     done = Gate(allowed=False, reason_code=Reason.ALREADY_SO, reason_text="It has been promoted already.", holder="c" * 32)
-    return rehearsal(promoted_by_job="c" * 32, gate=done)
+    return rehearsal(promotion=promotion(), gate=done)
 
 
 def head(**more: Any) -> RehearsalHead:
@@ -96,7 +101,7 @@ def heads() -> list[RehearsalHead]:
     return [
         head(rehearsal_id="1" * 32, state=JobState.RUNNING, verdict=None, rows=None, expires_at=None, created_at=ago(seconds=9)),
         head(),
-        head(rehearsal_id="2" * 32, promoted_by_job="c" * 32, created_at=ago(hours=5)),
+        head(rehearsal_id="2" * 32, promotion=promotion(), created_at=ago(hours=5)),
         head(
             rehearsal_id="3" * 32, kind="reembed", name="nomic-embed-text-768", verdict=Verdict.WORSE, plan_id=None, created_at=ago(days=2)
         ),

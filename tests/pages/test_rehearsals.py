@@ -7,10 +7,10 @@ import pytest
 from lib.contract.imports import ImportRequest
 from lib.contract.operations import Gate, Reason
 from lib.contract.reembedding import ReembedRequest
-from lib.contract.rehearsals import ImportChange, ModelChange, RehearseRequest
-from lib.contract.states import EmbedderKind
+from lib.contract.rehearsals import ImportChange, ModelChange, RehearsedSide, RehearseRequest
+from lib.contract.states import EmbedderKind, JobState
 from tests.pages.canned import PLAN_ID
-from tests.pages.fake_rehearsals import MODEL, REHEARSAL_ID, head, heads, promoted, rehearsal, worse
+from tests.pages.fake_rehearsals import MODEL, REHEARSAL_ID, head, heads, promoted, promotion, rehearsal, worse
 
 
 @pytest.fixture
@@ -123,6 +123,8 @@ def test_what_was_promoted_or_has_moved_says_why_it_cannot_be_promoted(report):
     seen = report(promoted())
     assert seen.button("promote").disabled
     assert "It has been promoted already" in seen.text
+    assert "promoted by Maria" in seen.text
+    assert f"/?job={'c' * 32}" in seen.text
     moved = Gate(
         allowed=False, reason_code=Reason.PLAN_STALE, reason_text="The table has changed since this plan was made.", fix_link="/Import"
     )
@@ -138,6 +140,22 @@ def test_both_sides_are_searched_at_once_and_each_hit_says_where_the_other_has_i
     assert seen.asked("search_rehearsal") == [(REHEARSAL_ID, "cannot log in", 5)]
     for words in ("As it is", "KB-200", "only here", "place 2 there"):
         assert words in seen.text, words
+
+
+@pytest.mark.feature("M15")
+@pytest.mark.parametrize(
+    ("whole", "words"),
+    [("IDMap2,Flat", "the scores are the same"), ("IDMap2,SQ8", "scores may differ a little"), ("IVF4899,SQ8", "miss about one of ten")],
+)
+def test_the_report_says_how_far_the_samples_scores_are_those_of_production(report, whole, words):
+    side = RehearsedSide(embedder="wordllama-256", dimension=256, vectors=272, factory="IDMap2,Flat", whole_factory=whole)
+    assert words in report(rehearsal(before=side, after=side)).text
+
+
+def test_a_promotion_that_came_to_nothing_is_called_so(report):
+    seen = report(rehearsal(promotion=promotion(JobState.CANCELLED)))
+    assert "promotion cancelled" in seen.text
+    assert not seen.button("promote").disabled
 
 
 def test_without_golden_questions_it_says_that_nothing_knows_what_is_right(report):

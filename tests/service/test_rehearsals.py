@@ -16,7 +16,7 @@ from lib.service.operations import sampling
 from lib.service.security import Identity
 from lib.service.storage import schema
 from lib.service.storage.database import Database
-from tests.service.probes import hash_files, locks_and_holds, rows_of, services_of
+from tests.service.probes import committed, hash_files, locks_and_holds, rows_of, services_of
 from tests.service.refusals import running
 from tests.service.road import Road, csv_of, sheet
 from tests.service.test_reembedding import OtherEmbedder
@@ -107,7 +107,8 @@ def test_an_import_is_compared_before_and_after_and_promoting_it_embeds_nothing_
     assert not list(config.rehearsals_dir.glob("*/*/vectors-*")), "and moved: the next import need not look at them again"
     assert filled.run("refresh")["result"]["generation"] == generation + 1, "and the swap is the ordinary one"
     after = filled.get(f"/api/rehearsals/{report['rehearsal_id']}")
-    assert (after["promoted_by_job"], after["gate"]["reason_code"]) == (job["job_id"], "already_so")
+    assert (after["promotion"]["job_id"], after["promotion"]["state"]) == (job["job_id"], "succeeded")
+    assert (after["gate"]["reason_code"], after["gate"]["holder"]) == ("already_so", job["job_id"])
 
 
 @pytest.mark.feature("M15", "M10")
@@ -150,7 +151,52 @@ def test_another_model_is_compared_and_promoting_it_embeds_only_what_was_not_tri
     assert other.embedded == [*before, "advice 7"], "the golden question, and not one row a second time"
     index = filled.get("/api/index")
     assert (index["embedder"], index["vectors"], index["generation"]) == ("other-12", ROWS, 2)
-    assert filled.get(f"/api/rehearsals/{report['rehearsal_id']}")["promoted_by_job"] == job["job_id"]
+    assert filled.get(f"/api/rehearsals/{report['rehearsal_id']}")["promotion"]["job_id"] == job["job_id"]
+
+
+@pytest.mark.feature("M15")
+@pytest.mark.parametrize(
+    ("limits", "searched", "whole"), [((10**6, 10**7), "Flat", "Flat"), ((1, 10**7), "SQ8", "SQ8"), ((1, 2), "SQ8", "IVF")]
+)
+def test_the_sample_is_searched_in_the_kind_of_index_production_has_as_far_as_a_sample_can(
+    filled: Road, limits: tuple[int, int], searched: str, whole: str
+) -> None:
+    for name, value in zip(("exact_upto", "lists_above"), limits, strict=True):
+        assert filled.api.put(f"/api/settings/index.{name}", json={"value": value}).status_code == 200
+    report = rehearse(filled, try_import(filled, better()))
+    assert report["verdict"] == "good"
+    for side in ("before", "after"):
+        assert searched in report[side]["factory"]
+        assert whole in report[side]["whole_factory"]
+    found = filled.api.post(f"/api/rehearsals/{report['rehearsal_id']}/search", json={"text": "something else 9", "k": 1}).json()
+    assert [hit["key"] for hit in found["after"]] == ["k9"]
+
+
+@pytest.mark.feature("M15", "X6")
+def test_a_promotion_is_written_down_where_it_starts_and_one_that_came_to_nothing_may_be_repeated(filled: Road) -> None:
+    report = rehearse(filled, try_import(filled, better()))
+    path, plan_id = f"/api/rehearsals/{report['rehearsal_id']}", report["change"]["plan_id"]
+    with committed(filled) as transactions:
+        first = filled.post_import(plan_id).json()["job_id"]
+    assert len(transactions) == 1
+    assert {"jobs", "promotions", "audit"} <= set(transactions[0])
+    promotion = filled.get(path)["promotion"]
+    assert (promotion["job_id"], promotion["state"], promotion["promoted_by"]) == (first, "queued", filled.job(first)["requested_by"])
+    assert filled.get("/api/rehearsals")["items"][0]["promotion"] == promotion
+    assert filled.api.post(f"/api/jobs/{first}/cancel", json={}).status_code in (200, 202)
+    after = filled.get(path)
+    assert (after["promotion"]["state"], after["gate"]["allowed"]) == ("cancelled", True)
+    second = filled.apply(plan_id)
+    assert (filled.get(path)["promotion"]["job_id"], filled.get(path)["promotion"]["state"]) == (second["job_id"], "succeeded")
+
+
+@pytest.mark.feature("M15")
+def test_the_same_plan_applied_with_other_choices_promotes_nothing(filled: Road) -> None:
+    rest = sheet(*range(20, ROWS)) + "k99,more,ann\n"
+    report = rehearse(filled, try_import(filled, rest, mode="mirror", approve_removals=20))
+    assert filled.apply(report["change"]["plan_id"])["state"] == "succeeded"
+    after = filled.get(f"/api/rehearsals/{report['rehearsal_id']}")
+    assert (after["promotion"], after["gate"]["reason_code"]) == (None, "plan_applied")
 
 
 def test_a_text_the_other_model_refuses_is_counted_and_flagged(filled: Road, other: OtherEmbedder) -> None:

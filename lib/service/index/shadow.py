@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lib.service.index.build import new_index
 from lib.service.index.durable import HashedFile
-from lib.service.index.factory import FLAT
+from lib.service.index.factory import FLAT, SQ8
 from lib.service.index.manifest import Ids
 from lib.service.index.stored import DamagedIndex
 
@@ -26,9 +26,14 @@ _HASH_BYTES = 16
 _NORM_TOLERANCE = 1e-2
 
 
-def write_shadow(path: Path, ids: Ids, vectors: Vectors, *, dimension: int) -> int:
-    """Write an exact index of these vectors; its size in bytes."""
-    write = new_index([(ids, vectors)], factory=FLAT, dimension=dimension, expected=len(ids))
+def shadow_factory(whole: str, vectors: int) -> str:
+    """The kind of index a sample is searched in: as exact or as compressed as the ``whole``. Lists would say nothing of so few."""
+    return FLAT if whole == FLAT or not vectors else SQ8
+
+
+def write_shadow(path: Path, ids: Ids, vectors: Vectors, *, dimension: int, factory: str = FLAT) -> int:
+    """Write an index of these vectors; its size in bytes."""
+    write = new_index([(ids, vectors)], factory=factory, dimension=dimension, expected=len(ids))
     with HashedFile(path) as file:
         write(file, None)
     return file.facts.size_bytes

@@ -110,21 +110,23 @@ def _refresh(context: JobContext) -> dict[str, Any]:
     return build_anew(context)
 
 
-def _limits(connection: Connection) -> Limits:
+def read_limits(connection: Connection) -> Limits:
+    """Up to how many vectors an index is of which kind, as it stands in Settings."""
     return Limits(exact=int(get_setting(connection, "index.exact_upto")), each=int(get_setting(connection, "index.lists_above")))
 
 
 def _spread(connection: Connection, embedder: Embedder, total: int) -> NDArray[np.float32]:
     """Vectors from all over the table, as many as a kind with lists learns from and memory allows."""
     ids, _ = embeddings.list_embedded(connection, embedder.fingerprint)
-    most = min(len(ids), LEARNT_FROM * lists_of(choose_factory(total, _limits(connection))), LEARN_FROM_BYTES // (4 * embedder.dimension))
+    lists = lists_of(choose_factory(total, read_limits(connection)))
+    most = min(len(ids), LEARNT_FROM * lists, LEARN_FROM_BYTES // (4 * embedder.dimension))
     chosen = np.random.default_rng(0).choice(ids, most, replace=False)
     return embeddings.vectors_of(connection, embedder.fingerprint, np.sort(chosen))[1]
 
 
 def _needs_another(connection: Connection, served: Manifest, changes: int) -> bool:
     """Whether to build anew: it is no slower, or another kind suits by now. The table is counted only where that decides."""
-    much, limits = _changed_much(changes, served), _limits(connection)
+    much, limits = _changed_much(changes, served), read_limits(connection)
     fewest, most = served.vectors - changes, min(served.vectors + changes, get_counters(connection)["entries"])
     if not much and still_suits(served.factory, fewest, limits) and still_suits(served.factory, most, limits):
         return False
@@ -149,7 +151,7 @@ def build_anew(context: JobContext) -> dict[str, Any]:
             raise OperationFailed(JobFailure.NOTHING_TO_INDEX, "No entry has a vector yet.", "Import a sheet, and let the queue drain.")
         content = new_index(
             embeddings.stream_embeddings(connection, fingerprint=embedder.fingerprint, upto=upto),
-            factory=choose_factory(total, _limits(connection)),
+            factory=choose_factory(total, read_limits(connection)),
             dimension=embedder.dimension,
             expected=total,
             learn_from=lambda: _spread(connection, embedder, total),

@@ -27,8 +27,10 @@ from lib.contract.states import AnswerChange, Verdict
 from lib.service import golden
 from lib.service.embedders import Embedder, EmbedderUnusable, open_embedder
 from lib.service.index.durable import write_synced
+from lib.service.index.factory import Limits, choose_factory
 from lib.service.index.manifest import Ids
-from lib.service.index.shadow import Shadow, write_shadow
+from lib.service.index.shadow import Shadow, shadow_factory, write_shadow
+from lib.service.operations.index import read_limits
 from lib.service.operations.reembedding import wanted_settings
 from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
@@ -64,12 +66,13 @@ def _rehearse(context: JobContext) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Room:
-    """What the rehearsal is about: the change, the golden questions, and the models before and after with their settings."""
+    """What the rehearsal is about: the change, the golden questions, the models before and after, and which kind suits which size."""
 
     change: ImportChange | ModelChange
     questions: list[GoldenQuestion]
     settings: dict[str, dict[str, SettingValue]]
     sample: Sample
+    limits: Limits
 
 
 def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
@@ -81,8 +84,8 @@ def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
     after = make_side(context, room.sample, after_maker, after=True)
     context.tell("building the shadow indexes")
     sides = {
-        "before": _build(before, folder / BEFORE_FILE, whole=room.sample.counts.table_rows),
-        "after": _build(after, folder / AFTER_FILE, whole=room.sample.rows_after),
+        "before": _build(before, folder / BEFORE_FILE, whole=room.sample.counts.table_rows, limits=room.limits),
+        "after": _build(after, folder / AFTER_FILE, whole=room.sample.rows_after, limits=room.limits),
     }
     write_synced(folder / ROWS_FILE, json.dumps({"before": _rows(before), "after": _rows(after)}).encode())
     context.tell("comparing before and after")
@@ -126,7 +129,8 @@ def _open_room(context: JobContext) -> _Room:
         wanted = wanted_settings(connection, change.request) if isinstance(change, ModelChange) else stands
         questions = golden_rows.list_questions(connection)
         sample = draw_sample(connection, change.request if isinstance(change, ImportChange) else None, request.rows, questions)
-    return _Room(change, questions, {"before": stands, "after": wanted}, sample)
+        limits = read_limits(connection)
+    return _Room(change, questions, {"before": stands, "after": wanted}, sample, limits)
 
 
 def _open(context: JobContext, settings: dict[str, SettingValue]) -> Embedder:
@@ -140,15 +144,19 @@ def _rows(side: Side) -> dict[str, list[str]]:
     return {str(ident): [side.keys[ident], side.texts[ident]] for ident in side.ids.tolist()}
 
 
-def _build(side: Side, path: Path, *, whole: int) -> RehearsedSide:
+def _build(side: Side, path: Path, *, whole: int, limits: Limits) -> RehearsedSide:
     """Write the side's index and describe it. ``whole``: rows of the whole table on this side."""
-    size_bytes = write_shadow(path, side.ids, side.vectors, dimension=side.embedder.dimension)
+    whole_factory = choose_factory(whole, limits)
+    factory = shadow_factory(whole_factory, len(side.ids))
+    size_bytes = write_shadow(path, side.ids, side.vectors, dimension=side.embedder.dimension, factory=factory)
     return RehearsedSide(
         embedder=side.embedder.name,
         dimension=side.embedder.dimension,
         vectors=len(side.ids),
         refused=side.refused,
         shared=side.shared(),
+        factory=factory,
+        whole_factory=whole_factory,
         index_bytes=round(size_bytes / len(side.ids) * whole) if len(side.ids) else None,
     )
 

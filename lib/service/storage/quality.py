@@ -60,3 +60,13 @@ models = Table(
     Column("settings", Json, nullable=False),
     Column("noted_at", Instant, nullable=False),
 )
+
+# Which start made in production what a rehearsal had tried; it goes with the rehearsal's job.
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("rehearsal_id", String(32), ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", String(32), nullable=False),
+    Column("promoted_by", Text, nullable=False),
+    Column("promoted_at", Instant, nullable=False),
+)

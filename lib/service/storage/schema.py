@@ -14,7 +14,7 @@ from lib.service.storage.access import checks, credentials
 from lib.service.storage.columns import BigId, Instant, Json, metadata
 from lib.service.storage.fleet import crews, paces, runs, shift_log, worker_samples
 from lib.service.storage.looks import moments, visits
-from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models
+from lib.service.storage.quality import drift_rows, golden_questions, golden_runs, index_checks, models, promotions
 from lib.service.storage.sheets import agreements, export_plan_rows, export_plans
 from lib.service.storage.work import (
     audit,
@@ -68,6 +68,7 @@ __all__ = [
     "plan_marks",
     "plan_rows",
     "plans",
+    "promotions",
     "queue_samples",
     "removals",
     "runs",

@@ -16,7 +16,7 @@ from lib.contract.states import JobState, Verdict
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, format_until, plural
 from lib.ui.frames.question_changes import show_question_changes
-from lib.ui.frames.rehearsals import KIND_WORDS, PROMOTED, VERDICT_MARKS, show_throw_away
+from lib.ui.frames.rehearsals import KIND_WORDS, VERDICT_MARKS, promotion_line, promotion_mark, show_throw_away
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, find_job, is_offline, last_known, live_block, newest_jobs
 from lib.ui.marks import Column, Tile, Tone, badge, box, icon, moment, table, tiles
@@ -76,16 +76,20 @@ def _get_rehearsal(ident: str, newest: str) -> Rehearsal:  # noqa: ARG001  part 
 
 def _show_report(report: Rehearsal) -> None:
     flags = [f"{icon('flag')} {escape(flag)}" for flag in report.flags]
-    promoted = f" {badge(PROMOTED)}" if report.promoted_by_job else ""
+    promoted = f" {badge(promotion_mark(report.promotion))}" if report.promotion else ""
     name = f"{KIND_WORDS[report.change.kind]} {escape(report.name)}"
     st.html(box(_TONES[report.verdict], f"{badge(VERDICT_MARKS[report.verdict])} {name}{promoted}", WORDS[report.verdict], *flags))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _show_promote(report)
         show_throw_away(report.rehearsal_id, report.name, key="report")
+    if report.promotion:
+        st.html(f'<span class="sy-note">It was {promotion_line(report.promotion)}.</span>')
     st.html(f'<span class="sy-note">{escape(describe_sample(report.counts, report.change.kind))}</span>')
     st.html(tiles(report_tiles(report)))
     columns = [Column(title="In the sample", wide=True), Column(title="As it is", number=True), Column(title="As it would be", number=True)]
     st.html(table(columns, side_rows(report), caption="The sample before and after"))
+    if report.after.whole_factory:
+        st.html(f'<span class="sy-note">{escape(describe_index(report.after.whole_factory))}</span>')
     if report.questions_asked:
         show_question_changes(report.questions, asked=report.questions_asked)
     else:
@@ -141,8 +145,31 @@ def side_rows(report: Rehearsal) -> list[tuple[str, ...]]:
         ("Rows with a vector", *(format_count(side.vectors) for side in sides)),
         ("Rows the model refuses", *(format_count(side.refused) for side in sides)),
         ("Rows that share their vector with another", *(format_count(side.shared) for side in sides)),
+        ("Searched", *(escape(kind_word(side.factory)) for side in sides)),
+        ("The whole index is searched", *(escape(kind_word(side.whole_factory)) for side in sides)),
         ("The whole index would take", *(format_size(side.index_bytes) for side in sides)),
     ]
+
+
+def kind_word(factory: str | None) -> str:
+    """How an index of this kind compares."""
+    if factory is None:
+        return UNKNOWN
+    if factory.startswith("IVF"):
+        return "compressed, in lists"
+    return "exactly" if factory.endswith("Flat") else "compressed"
+
+
+def describe_index(whole: str) -> str:
+    """How far the scores of the sample are those of production, which is of the kind ``whole``."""
+    if whole.startswith("IVF"):
+        return (
+            "The sample's small index is compressed as production's is, but looks at every row; production looks only into the lists "
+            "nearest to a question, so it may miss about one of ten of what is found here."
+        )
+    if whole.endswith("Flat"):
+        return "The sample's small index is exact, and so is production's with so many rows: the scores are the same."
+    return "The sample's small index is compressed, as production's with so many rows; scores may differ a little, for each rounds its own."
 
 
 def _show_promote(report: Rehearsal) -> None:

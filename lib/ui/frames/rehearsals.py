@@ -20,6 +20,7 @@ from lib.contract.rehearsals import (
     SAMPLE_ROWS,
     ImportChange,
     ModelChange,
+    Promotion,
     RehearsalHead,
     RehearsalPage,
     RehearsedChange,
@@ -161,14 +162,29 @@ def rehearsal_line(head: RehearsalHead) -> str:
     kept = f" · kept for {format_until(head.expires_at, now()).removeprefix('in ')}" if head.expires_at else ""
     asked = f"by {escape(head.requested_by)}, {moment(head.created_at, now=now(), zone=zone())}"
     name = f"{KIND_WORDS[head.kind]} {escape(head.name)}"
-    return f'<span>{_state(head)} <b>{name}</b><br><span class="sy-note">{asked}{tried}{kept}</span></span>'
+    promoted = f" · {promotion_line(head.promotion)}" if head.promotion else ""
+    return f'<span>{_state(head)} <b>{name}</b><br><span class="sy-note">{asked}{tried}{kept}{promoted}</span></span>'
+
+
+def promotion_line(promotion: Promotion) -> str:
+    """Who promoted it and when, and the job that did."""
+    when = moment(promotion.promoted_at, now=now(), zone=zone())
+    link = f'<a href="/?{Params.JOB}={quote(promotion.job_id)}" target="_self">its job</a>'
+    return f"promoted by {escape(promotion.promoted_by)}, {when} ({link})"
+
+
+def promotion_mark(promotion: Promotion) -> Mark:
+    """How far that is."""
+    if promotion.state in ACTIVE_JOB_STATES:
+        return Mark(Tone.BUSY, "publish", "being promoted")
+    return PROMOTED if promotion.stands else Mark(Tone.HELD, "undo", f"promotion {promotion.state}")
 
 
 def _state(head: RehearsalHead) -> str:
     if head.state is not JobState.SUCCEEDED:
         return badge(JOB_MARKS[head.state])
     marks = [VERDICT_MARKS[head.verdict]] if head.verdict in VERDICT_MARKS else []
-    marks += [PROMOTED] if head.promoted_by_job else []
+    marks += [promotion_mark(head.promotion)] if head.promotion else []
     marks += [] if head.expires_at else [GONE]
     return " ".join(map(badge, marks))
 
