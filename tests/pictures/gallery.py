@@ -1,4 +1,4 @@
-"""Every page in every state, for somebody to look at: three widths, both themes, and what opens on top. Judges nothing.
+"""Every page in every state, for somebody to look at: three widths, both themes, and what opens on top. Prints what axe finds serious.
 
     python -m tests.pictures.gallery [folder] [state…]
 
@@ -21,7 +21,8 @@ from lib.contract.maps import MapRequest
 from lib.contract.operations import SnapshotRequest
 from lib.contract.rehearsals import ImportChange, RehearseRequest
 from tests.browser.conftest import CHROMIUM, make_console
-from tests.browser.test_pages import THEMES, WIDTHS
+from tests.browser.test_accessibility import examine
+from tests.browser.test_pages import THEMES, WIDTHS, find_faults
 from tests.browser.test_service_away import NOTICING, Pair, make_pair, trouble
 from tests.browser.visitor import PAGES, Visitor
 from tests.browser.walk import edit_sample, finish, load_sample, make_plan
@@ -194,6 +195,9 @@ def picture_views(visitor: Visitor, views: list[View], *, arrive: bool = True) -
 
 
 def picture_both(visitor: Visitor, name: str, widths: tuple[int, ...]) -> None:
+    visitor.page.emulate_media(color_scheme="light")
+    for fault in {*examine(visitor), *find_faults(visitor)}:
+        print(f"{visitor.name} {name}: {fault}", file=sys.stderr)
     for width in widths:
         visitor.page.set_viewport_size({"width": width, "height": 900})
         for theme in THEMES:

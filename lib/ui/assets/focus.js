@@ -1,10 +1,8 @@
-// Puts the focus on the safe answer of a dialog, once: what the person then does with it is theirs. And gives the dialog its theme.
+// Puts the focus on the safe answer of a dialog, once: what the person then does with it is theirs.
 // Streamlit's dialog focuses its own frame a moment after it opens, hence the few tries.
 export default function ({ parentElement, data }) {
   if (parentElement.__placed === data.dialog) return;
   parentElement.__placed = data.dialog;
-  // A dialog stands outside the app's own element, which alone knows whether the theme is dark.
-  document.body.style.colorScheme = getComputedStyle(document.querySelector('.stApp')).colorScheme;
   // This script may load after the first key: whoever is typing in the dialog already keeps the focus (a space would press Cancel).
   const typing = () => Boolean(document.activeElement?.closest('[role=dialog] :is(input, textarea)'));
   let touched = typing(), tries = 0;
