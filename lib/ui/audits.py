@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from html import escape
 from urllib.parse import quote
 
@@ -21,6 +22,10 @@ _COLUMNS = (
     Column(title="Outcome"),
     Column(title="Request"),
 )
+#: What says nothing; 0 and False do.
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+#: An id or a checksum: its beginning tells it from the others, and the CSV has all of it.
+_ID = re.compile(r"[0-9a-f]{32,}")
 
 
 def audit_table(entries: Iterable[AuditEntry], *, caption: str) -> str:
@@ -59,6 +64,26 @@ def mark_outcome(outcome: str) -> Mark:
 
 
 def _compact(values: dict[str, object]) -> str:
-    return ", ".join(
-        f"{name}: {value if isinstance(value, str | int | float) else json.dumps(value, default=str)}" for name, value in values.items()
-    )
+    """Names and values as words; what is empty is left out unless there is nothing else."""
+    told = [f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in _flat(values) if len(values) == 1 or value not in _EMPTY]
+    return ", ".join(told)
+
+
+def _flat(values: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name} ")
+        else:
+            yield prefix + name, value
+
+
+def _plain(value: object) -> str:
+    if value in _EMPTY:
+        return "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " · ".join(map(_plain, value))
+    if isinstance(value, str):
+        return f"{value[:8]}…" if _ID.fullmatch(value) else value
+    return str(value) if isinstance(value, int | float) else json.dumps(value, default=str)

@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from lib.contract.states import Operation, WorkerRole
+from lib.contract.states import JobState, Operation, WorkerRole
 from lib.ui.capacity import find_workers, is_capacity
 from lib.ui.dialogs import open_view
 from lib.ui.format import format_short_count
@@ -73,8 +73,10 @@ def _live_count(name: str) -> str:
 
 
 def _running_word(*operations: Operation) -> str:
-    running = any(reading.running for operation in operations if (reading := find_operation(operation)))
-    return ":blue-badge[running]" if running else ""
+    jobs = [reading.running for operation in operations if (reading := find_operation(operation)) and reading.running]
+    if not jobs:
+        return ""
+    return ":blue-badge[running]" if any(job.state is JobState.RUNNING for job in jobs) else ":gray-badge[queued]"
 
 
 def _queue_count() -> str:

@@ -95,8 +95,9 @@ def _index(readings: Readings) -> Stage:
     stage = partial(Stage, name="Index", icon="hub", unit="vectors", page="Index", label="Search the index")
     if index is None:
         return stage(count=UNKNOWN, mark=UNKNOWN_MARK)
-    if _running(readings, Operation.REBUILD) or _running(readings, Operation.REFRESH):
-        mark = Mark(Tone.BUSY, "play_circle", "building")
+    building = _running(readings, Operation.REBUILD) or _running(readings, Operation.REFRESH)
+    if building:
+        mark = Mark(Tone.BUSY, "play_circle", "building") if building.state is JobState.RUNNING else JOB_MARKS[building.state]
     elif index.generation is None:
         mark = Mark(Tone.IDLE, "radio_button_unchecked", "none yet")
     elif index.unindexed:

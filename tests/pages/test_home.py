@@ -230,3 +230,18 @@ def test_history_filters_come_from_the_link(visit):
     app.run()
     assert seen.asked("list_jobs")[-1] == (Operation.IMPORT, JobState.SUCCEEDED, 25, None, None, None)
     assert "148 new, 2 changed" in "".join(element.proto.body for element in app.get("html"))
+
+
+@pytest.mark.feature("H1")
+def test_what_waits_to_start_is_called_queued_and_never_running(visit):
+    seen = visit("Home", "busy")
+    assert "Index :blue-badge[running]" in seen.text
+    assert ">building<" in seen.text
+    jobs = seen.hub.reading(Topic.JOBS)
+    (job,) = jobs.active
+    waiting = job.model_copy(update={"state": JobState.QUEUED, "progress": None})
+    operations = [each.model_copy(update={"running": each.running and waiting}) for each in jobs.operations]
+    seen.hub.readings[Topic.JOBS] = jobs.model_copy(update={"active": [waiting], "operations": operations})
+    seen.run()
+    assert "Index :gray-badge[queued]" in seen.text
+    assert ">building<" not in seen.text

@@ -22,9 +22,9 @@ from lib.contract.operations import SnapshotRequest
 from lib.contract.rehearsals import ImportChange, RehearseRequest
 from tests.browser.conftest import CHROMIUM, make_console
 from tests.browser.test_accessibility import examine
-from tests.browser.test_pages import THEMES, WIDTHS, find_faults
+from tests.browser.test_pages import WIDTHS, find_faults
 from tests.browser.test_service_away import NOTICING, Pair, make_pair, trouble
-from tests.browser.visitor import PAGES, Visitor
+from tests.browser.visitor import PAGES, THEMES, Visitor
 from tests.browser.walk import edit_sample, finish, load_sample, make_plan
 from tests.embeddings_endpoint import DIMENSION, Endpoint, serve_embeddings
 from tests.faults.console import Console, until

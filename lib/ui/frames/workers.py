@@ -126,7 +126,7 @@ def _show_buttons(worker: Worker, *, allowed: bool) -> None:
     name = worker.worker_id
     if worker.desired is not Desired.RUNNING:
         label = "Call off the drain" if worker.desired is Desired.DRAINING and worker.actual is not Actual.DRAINED else "Resume"
-        if st.button(label, key=f"resume_{name}", type="primary", disabled=not allowed, help=f"Resume {name}"):
+        if st.button(label, key=f"resume_{name}", disabled=not allowed, help=f"Resume {name}"):
             resume_one(worker)
         return
     if st.button("Pause", key=f"pause_{name}", disabled=not allowed, help=f"{name} stops after the batch in hand"):
