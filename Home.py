@@ -8,6 +8,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
 
     from lib.service.embedded import Embedded
     from lib.ui.late_ticks import without_late_ticks
+    from lib.ui.theme_once import spell_theme_once
     from lib.ui.warmup import warm_up
 
     console = st.App(__file__)
@@ -15,6 +16,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     embedded = Embedded(without_late_ticks(console), console_lifespan=console.lifespan(), hosts=hosts)
     app = FastAPI(lifespan=embedded.lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/", embedded)
+    spell_theme_once()
     warm_up()
 else:
     from lib.ui.frames.job_detail import show_open_job

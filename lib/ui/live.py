@@ -71,21 +71,23 @@ def updates_waiting() -> int:
     return max(0, version - int(st.session_state.get(Keys.LOOKED, version)))
 
 
-def ticker(name: str, *, least_seconds: float = 0.0) -> None:
+def ticker(name: str, *, least_seconds: float = 0.0, moves: bool = True) -> None:
     """Redraw the fragment that calls this at every interval, but not more often than it says; quiet while a dialog is open."""
-    milliseconds = max(interval_ms(), int(least_seconds * 1000)) if interval_ms() else 0
-    if milliseconds and Keys.QUESTION not in st.session_state and Keys.VIEW not in st.session_state:
-        with st.container(key=f"ticker_{name}"):
+    milliseconds = max(interval_ms(), int(least_seconds * 1000)) if interval_ms() and moves else 0
+    # A box even without a ticker: what stands below keeps its place, and so the focus that is in it.
+    with st.container(key=f"ticker_{name}"):
+        if milliseconds and Keys.QUESTION not in st.session_state and Keys.VIEW not in st.session_state:
             st_autorefresh(interval=milliseconds, debounce=False, key=f"tick_{name}")
 
 
 @contextmanager
-def live_block(name: str, *, least_seconds: float = 0.0) -> Iterator[None]:
+def live_block(name: str, *, least_seconds: float = 0.0, moves: bool = True) -> Iterator[None]:
     """The body of a live fragment: its ticker, and the box that looks stale while the service does not answer.
 
     ``least_seconds``: for what changes slowly and costs much to draw, such as charts; the chosen interval holds if it is longer.
+    ``moves``: whether anything is shown that could change by itself.
     """
-    ticker(name, least_seconds=least_seconds)
+    ticker(name, least_seconds=least_seconds, moves=moves)
     with st.container(key=f"live_{name}"):
         yield
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.operations import Gate
+from lib.contract.operations import Gate, OperationReading
 from lib.contract.queue import SHORTEN_MAX, SHORTEN_MIN, Failure, FailureGroup, FailureGroups, Fix, ItemSelection, RequeueRequest
 from lib.contract.states import FailureCause, ItemState, Operation
 from lib.ui.format import plural
@@ -24,14 +24,17 @@ from lib.ui.widgets import job_badge, show_active_job, show_heading, show_nothin
 
 #: With fewer rows than this a canary would be all of them.
 CANARY_ROWS = 3
+#: Causes people read and choose from should not move oftener than they can follow; the progress of a job does.
+GROUPS_SECONDS = 5.0
 
 
 @st.fragment(key="failure_groups")
 def show_failure_groups() -> None:
     """Every cause something failed for, with what helps, and the job that is at it."""
-    with live_block("failure_groups"):
+    operation = find_operation(Operation.REQUEUE)
+    with live_block("failure_groups", least_seconds=0.0 if operation and operation.running else GROUPS_SECONDS):
         show_heading("What failed, and what helps", Topic.QUEUE)
-        _show_job()
+        _show_job(operation)
         reading = latest_queue()
         try:
             groups = last_known("failure_groups", lambda: _list_groups(reading.failed if reading else 0, acted()))
@@ -50,9 +53,8 @@ def show_failure_groups() -> None:
                 show_why(gate, key="groups")
 
 
-def _show_job() -> None:
+def _show_job(operation: OperationReading | None) -> None:
     """The change of many rows that runs, or how the last one ended when that was not well."""
-    operation = find_operation(Operation.REQUEUE)
     if operation is not None and operation.running is not None:
         show_active_job(operation.running, key="requeue")
     elif operation is not None and operation.last is not None:
@@ -101,7 +103,8 @@ def _show_fix(group: FailureGroup, allowed: bool) -> None:
     if _button(f"Discard {count}", f"discard_{group.cause}", "delete", allowed, primary=group.fix is Fix.DISCARD):
         shown = [each.entry_id for each in group.samples]
         ask_discard(selection, count, shown if len(shown) == group.count else [])
-    st.button("Show the rows", key=f"rows_{group.cause}", type="tertiary", on_click=_show_rows, args=(group.cause,))
+    if st.button("Show the rows", key=f"rows_{group.cause}", type="tertiary", on_click=_show_rows, args=(group.cause,)):
+        st.rerun()  # they are shown further down the page
 
 
 def _show_shorten(group: FailureGroup, allowed: bool) -> None:

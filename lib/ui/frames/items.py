@@ -190,7 +190,7 @@ def _show_table(items: list[Item]) -> list[int]:
     state["item_table"] = {"selection": {"rows": [places[entry_id] for entry_id in state["item_ids"]], "columns": [], "cells": []}}
     state["item_view"] = ids
     st.dataframe(
-        pa.Table.from_pylist([_cells(item, now()) for item in items]),
+        _as_table(items),
         key="item_table",
         on_select=_note_selection,
         selection_mode="multi-row",
@@ -211,14 +211,28 @@ def _show_table(items: list[Item]) -> list[int]:
     return chosen
 
 
+def _as_table(items: list[Item]) -> pa.Table:
+    """The cells: made anew for another page of rows, or when the next try of one has come; not with every tick."""
+    at = now()
+    waits = [_waits(item, at) for item in items]
+    kept: tuple[list[Item], list[bool], pa.Table] | None = st.session_state.get("item_cells")
+    if kept is None or kept[0] is not items or kept[1] != waits:
+        kept = items, waits, pa.Table.from_pylist([_cells(item, waits=each) for item, each in zip(items, waits, strict=True)])
+        st.session_state["item_cells"] = kept
+    return kept[2]
+
+
+def _waits(item: Item, at: datetime) -> bool:
+    return item.next_try_at is not None and item.next_try_at > at
+
+
 def _note_selection() -> None:
     view, rows = st.session_state.get("item_view", []), st.session_state["item_table"]["selection"]["rows"]
     st.session_state["item_ids"] = [view[place] for place in rows if place < len(view)]
 
 
-def _cells(item: Item, at: datetime) -> dict[str, object]:
+def _cells(item: Item, *, waits: bool) -> dict[str, object]:
     words = next(words for words, state in STATES.items() if state is item.state)
-    waits = item.next_try_at is not None and item.next_try_at > at
     return {
         "Row": item.key,
         "State": f"{words} · first" if item.priority and item.state is ItemState.PENDING else words,
@@ -238,8 +252,6 @@ def _show_one(item: Item) -> None:
     st.html(box(Tone.BAD if item.cause else Tone.IDLE, code(item.key), escape(explanation), escape(action), raw))
     if item.worker_id and item.failed_at:
         show_worker_log(item.worker_id, item.failed_at)
-    st.button("Every attempt, and where this row is", key="trace_one", icon=":material/route:", on_click=_trace, args=(item.entry_id,))
-
-
-def _trace(entry_id: int) -> None:
-    st.query_params[Params.ROW] = str(entry_id)
+    if st.button("Every attempt, and where this row is", key="trace_one", icon=":material/route:"):
+        st.query_params[Params.ROW] = str(item.entry_id)
+        st.rerun()  # it is shown further down the page

@@ -34,7 +34,8 @@ _COLUMNS = (Column(title="When"), Column(title="Where"), Column(title="What", wi
 @st.fragment(key="trace")
 def show_trace() -> None:
     """Find a row by key or phrase, and follow it."""
-    with live_block("trace", least_seconds=5.0):
+    asked = bool(st.session_state.get(Params.WHERE) or get_param(Params.ROW))
+    with live_block("trace", least_seconds=5.0, moves=asked):
         show_heading("Where is my row?")
         query = st.text_input(
             "Find a row",
