@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-ROWS, POINTS = 146, 180
+ROWS, POINTS = 200, 180
 
 
 @st.fragment(run_every=2)
@@ -19,7 +19,7 @@ def show_queue() -> None:
     """What a tick redraws."""
     now = datetime.now()  # noqa: DTZ005  as the tutorials do
     for column, (name, value) in zip(
-        st.columns(6), {"Pending": 12, "In work": 3, "Failed": ROWS, "Embedded": 146, "Lag": 4, "Rate": 120}.items(), strict=True
+        st.columns(6), {"Pending": 12, "In work": 3, "Failed": ROWS, "Embedded": ROWS, "Lag": 4, "Rate": 120}.items(), strict=True
     ):
         column.metric(name, value + now.second)
     samples = pd.DataFrame(

@@ -23,7 +23,7 @@ from lib.ui.session import Params, get_client, now, zone
 from lib.ui.strange import leave_aside
 from lib.ui.widgets import show_heading, show_nothing, show_paging, show_unknown
 
-PAGE_ROWS = 100
+PAGE_ROWS = 200
 #: A list people read and choose from should not move oftener than they can follow.
 ROWS_SECONDS = 5.0
 ALL = "All"
