@@ -27,4 +27,5 @@ class AuditPage(Reading):
 
     items: list[AuditEntry]
     next_cursor: str | None = None
+    total: int | None = None  #: how many match, on all pages; null when the service does not say
     taken_at: datetime

@@ -231,7 +231,7 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
         found = [entry for entry in self.audit if object_id in {None, entry.object_id}]
         start = int(cursor or 0)
         more = str(start + limit) if len(found) > start + limit else None
-        return AuditPage(items=found[start : start + limit], next_cursor=more, taken_at=now())
+        return AuditPage(items=found[start : start + limit], next_cursor=more, total=len(found), taken_at=now())
 
     def get_identity(self) -> IdentityReading:
         self._note("get_identity")

@@ -162,9 +162,9 @@ def test_the_audit_is_paged(visit):
     seen.client.audit = canned.audit() * 15
     st.cache_data.clear()
     seen.run()
-    assert "Actions 1–50" in seen.text
+    assert "Actions 1–50 of 60" in seen.text
     seen.button("audit_on").click().run()
-    assert "Actions 51–60" in seen.text
+    assert "Actions 51–60 of 60" in seen.text
 
 
 def test_the_audit_file_is_not_offered_while_nothing_could_answer(visit):

@@ -293,4 +293,6 @@ def test_the_list_is_paged_and_can_be_asked_for_one_object(road: Road, long_audi
         query["cursor"] = page["next_cursor"]
         query["limit"] = 30
     assert seen == [str(number) for number in reversed(range(long_audit)) if number % 14 == 9]
+    assert page["total"] == len(seen), "the last page knows of all"
+    assert road.get("/api/audit", limit=1)["total"] == len(rows_of(road.works.database, schema.audit))
     assert road.api.get("/api/audit", params={"cursor": "?"}).json()["code"] == "bad_cursor"

@@ -13,7 +13,7 @@ from lib.contract.model import utc_now
 from lib.service import audit
 from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.routers.deps import Cursor, Limit, ServicesDep, Viewer, problems
-from lib.service.storage.audit import list_actions
+from lib.service.storage.audit import count_actions, list_actions
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
@@ -40,5 +40,6 @@ def list_audit(
     before = decode_cursor(cursor, int)[0] if cursor else None
     with services.database.read() as connection:
         page = list_actions(connection, before=before, limit=limit + 1, object_id=object_id)
+        total = count_actions(connection, object_id=object_id)
     more = encode_cursor(page[limit - 1].audit_id) if len(page) > limit else None
-    return AuditPage(items=page[:limit], next_cursor=more, taken_at=utc_now())
+    return AuditPage(items=page[:limit], next_cursor=more, total=total, taken_at=utc_now())

@@ -46,9 +46,17 @@ def forget_old(connection: Connection, before: datetime) -> None:
 
 def list_actions(connection: Connection, *, before: int | None, limit: int, object_id: str | None = None) -> list[AuditEntry]:
     """Actions, newest first; those on one object can be asked for alone."""
-    query = sa.select(schema.audit).order_by(schema.audit.c.audit_id.desc()).limit(limit)
+    query = sa.select(schema.audit).where(*_on(object_id)).order_by(schema.audit.c.audit_id.desc()).limit(limit)
     if before:
         query = query.where(schema.audit.c.audit_id < before)
-    if object_id:
-        query = query.where(schema.audit.c.object_id == object_id)
     return [AuditEntry.model_validate(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def count_actions(connection: Connection, *, object_id: str | None = None) -> int:
+    """How many there are, or how many on one object."""
+    query = sa.select(sa.func.count()).select_from(schema.audit).where(*_on(object_id))
+    return int(connection.execute(query).scalar_one())
+
+
+def _on(object_id: str | None) -> list[sa.ColumnElement[bool]]:
+    return [schema.audit.c.object_id == object_id] if object_id else []

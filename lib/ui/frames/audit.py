@@ -11,6 +11,7 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.audit import AuditPage
 from lib.ui.audits import audit_table
+from lib.ui.format import format_count
 from lib.ui.live import is_offline, last_known, live_block
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.session import Params, api_base, get_client
@@ -56,7 +57,7 @@ def _show_list(object_id: str | None) -> None:
         else:
             st.html(audit_table(page.items, caption="Actions, newest first"))
             first = (len(cursors) - 1) * AUDIT_ROWS + 1
-            words = f"Actions {first:,}–{first + len(page.items) - 1:,}"
+            words = f"Actions {first:,}–{first + len(page.items) - 1:,} of {format_count(page.total)}"
             show_paging(cursors, page.next_cursor, key="audit", back="Newer", on="Older", words=words)
 
 
