@@ -52,6 +52,7 @@ def test_a_row_a_job_and_a_page_are_reached_by_a_few_letters_and_enter(visit: Vi
     press(visitor, "Enter")
     expect(visitor.page.locator(".sy-crumb")).to_contain_text(f"Job {job.job_id[:8]}")
     assert visitor.param("job") == job.job_id
+    expect(visitor.page.locator(".sy-lane i").first).to_be_visible()  # what it did when is drawn, not only written
     visitor.shot("job")
     press(visitor, "/")
     visitor.dialog().get_by_role("textbox").press_sequentially("export")
