@@ -6,11 +6,13 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -19,8 +21,8 @@ from numpy.typing import NDArray
 from lib.service.index.manifest import FileFacts
 
 _LOCK_POLL_SECONDS = 0.05
-_HASHED_BYTES = 1 << 18  # what the processor keeps near
-_SYNCED_BYTES = 1 << 26  # so much may wait for the disk before it is sent
+_UNHASHED_BYTES = 1 << 25  # so much may wait to be hashed before the writer waits too
+_SYNCED_BYTES = 1 << 25  # so much may wait for the disk before it is sent
 _COPIED_BYTES = 1 << 22
 
 
@@ -48,17 +50,18 @@ def write_synced(path: Path, data: bytes) -> None:
 class HashedFile:
     """A file that is written once, from its first byte to its last; its hashes are taken and it is made durable on the way.
 
-    Hashing costs more than writing, and making durable waits for the disk: behind the writer one thread reads and hashes what it
-    finds, another sends it to the disk, and the writer waits for neither. Use it as a context manager; ``facts`` are known afterwards.
+    SHA-256 costs more than writing, and making durable waits for the disk: behind the writer one thread hashes what was written,
+    another sends it to the disk, and the writer waits for neither. Use it as a context manager; ``facts`` are known afterwards.
     """
 
     def __init__(self, path: Path) -> None:
         """Make or empty the file at ``path``."""
         self.path = path
-        self._file = path.open("w+b", buffering=0)
+        self._file = path.open("wb", buffering=0)
         self._sha256, self._xxh3 = hashlib.sha256(), xxhash.xxh3_128()
         self._more = Condition()
-        self._written, self._over, self._wanted = 0, False, True
+        self._written, self._hashed, self._over, self._wanted = 0, 0, False, True
+        self._unhashed: deque[memoryview] = deque()
         self._threads = ThreadPoolExecutor(2)
         self._behind: list[Future[None]] = []
 
@@ -79,58 +82,61 @@ class HashedFile:
             self._file.close()
 
     def write(self, data: bytes | NDArray[np.uint8]) -> None:
-        """Append these bytes."""
+        """Append these bytes, which must not change any more."""
         if self._over:
             raise ValueError(f"{self.path.name} is settled.")
-        rest = memoryview(data) if isinstance(data, bytes) else data.reshape(-1).data
+        whole = memoryview(data) if isinstance(data, bytes) else data.reshape(-1).data
+        rest = whole
         while rest:  # an unbuffered file may take less than it is given
-            taken = self._file.write(rest)
-            rest = rest[taken:]
-            self._announce(taken)
+            rest = rest[self._file.write(rest) :]
+        self._xxh3.update(whole)
+        with self._more:
+            self._unhashed.append(whole)
+            self._written += len(whole)
+            self._more.notify_all()
+            self._more.wait_for(lambda: self._written - self._hashed <= _UNHASHED_BYTES)
 
     def write_again(self, start: bytes) -> None:
-        """Put other bytes in place of the first ones; all of it is hashed anew."""
+        """Put other bytes in place of the first ones of a file that is complete; all of it is hashed anew."""
         self._finish()
         os.pwrite(self._file.fileno(), start, 0)
-        self._sha256, self._xxh3, self._over = hashlib.sha256(), xxhash.xxh3_128(), False
-        self.__enter__()
+        os.fsync(self._file.fileno())
+        self._sha256, self._xxh3 = (_digest(self.path, new) for new in (hashlib.sha256, xxhash.xxh3_128))
 
     def settle(self) -> None:
         """No more will come: the rest is hashed and made durable while the caller does something else."""
-        self._announce(0, over=True)
+        with self._more:
+            self._over = True
+            self._more.notify_all()
 
     def _finish(self) -> None:
         self.settle()
         for task in self._behind:
             task.result()
 
-    def _announce(self, taken: int, *, over: bool = False) -> None:
-        with self._more:
-            self._written, self._over = self._written + taken, self._over or over
-            self._more.notify_all()
-
-    def _beyond(self, done: int, step: int) -> int:
-        """How much is written, as soon as that is so much more, or no more will come."""
-        with self._more:
-            self._more.wait_for(lambda: self._over or self._written >= done + step)
-            return self._written
-
     def _hash(self) -> None:
-        done, buffer = 0, memoryview(bytearray(_HASHED_BYTES))
-        while self._wanted and (upto := self._beyond(done, 1)) > done:
-            while done < upto:
-                read = os.preadv(self._file.fileno(), [buffer[: upto - done]], done)
-                if not read:
-                    raise OSError(f"{self._file.name} became shorter while it was written.")
-                self._sha256.update(buffer[:read])
-                self._xxh3.update(buffer[:read])
-                done += read
+        while self._wanted:
+            with self._more:
+                self._more.wait_for(lambda: self._over or self._unhashed)
+                if not self._unhashed:
+                    return
+                data = self._unhashed.popleft()
+            self._sha256.update(data)
+            with self._more:
+                self._hashed += len(data)
+                self._more.notify_all()
 
     def _sync(self) -> None:
         done = 0
-        while self._wanted and (upto := self._beyond(done, _SYNCED_BYTES)) > done:
+        while self._wanted and (upto := self._far_beyond(done)) > done:
             os.fsync(self._file.fileno())
             done = upto
+
+    def _far_beyond(self, done: int) -> int:
+        """How much is written, as soon as it is worth sending it, or no more will come."""
+        with self._more:
+            self._more.wait_for(lambda: self._over or self._written >= done + _SYNCED_BYTES)
+            return self._written
 
     @property
     def facts(self) -> FileFacts:
@@ -140,14 +146,17 @@ class HashedFile:
 
 def sha256_of(path: Path) -> str:
     """The hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return str(_digest(path, hashlib.sha256).hexdigest())
 
 
 def xxh3_of(path: Path) -> str:
     """A hash that tells damage at a tenth of the cost; against intent only ``sha256_of`` helps."""
+    return str(_digest(path, xxhash.xxh3_128).hexdigest())
+
+
+def _digest(path: Path, new: Callable[[], Any]) -> Any:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
+        return hashlib.file_digest(file, new)
 
 
 def file_facts(path: Path) -> FileFacts:

@@ -78,16 +78,16 @@ class LaidOut:
     _codes_at: int
 
     def blocks(self, xxh3: str | None) -> Iterator[Codes]:
-        """All codes, some at a time, each time in the same memory, which the caller may change.
+        """All codes, some at a time, for the caller to keep and to change.
 
         After the last it is DamagedIndex when what was read, or the rest of the file, is not what ``xxh3`` was taken of.
         """
         width, count, hashed = self.layout.code_bytes, len(self.codes), xxhash.xxh3_128()
-        memory = np.empty((max(1, BLOCK_BYTES // width), width), np.uint8)
+        step = max(1, BLOCK_BYTES // width)
         with self._path.open("rb") as file:
             hashed.update(file.read(self._codes_at))
-            for start in range(0, count, len(memory)):
-                block = memory[: count - start]
+            for start in range(0, count, step):
+                block = np.empty((min(step, count - start), width), np.uint8)
                 if file.readinto(block.data) < block.nbytes:
                     raise DamagedIndex(f"{self._path.name} became shorter while it was read.")
                 hashed.update(block.data)
