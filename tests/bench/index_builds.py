@@ -85,17 +85,18 @@ def against_raw_faiss(folder: Path, vectors: np.ndarray) -> None:
     print(f"rebuild / raw FAISS, {len(vectors):,} vectors: wall {wall / raw_wall:.2f}  CPU {cpu / raw_cpu:.2f}  (raw {raw_wall:.2f} s)")
 
 
-def fill(database: Database, vectors: np.ndarray) -> None:
+def insert_entries(database: Database, ids: range, vectors: np.ndarray) -> None:
+    """Entries that have their vectors."""
     now = utc_now().timestamp()
-    hashes = [number.to_bytes(16, "big") for number in range(1, len(vectors) + 1)]
+    hashes = [number.to_bytes(16, "big") for number in ids]
     with database.write() as connection:
-        rows = [(at, f"k{at}", f"row {at}", h, h, now, now) for at, h in enumerate(hashes, start=1)]
+        rows = [(at, f"k{at}", f"row {at}", h, h, now, now) for at, h in zip(ids, hashes, strict=True)]
         connection.exec_driver_sql(
             "INSERT INTO entries (entry_id, key, text, texts, fields, content_hash, record_hash, import_id, created_at, updated_at) "
             "VALUES (?, ?, ?, '{}', '{}', ?, ?, 'bench', ?, ?)",
             rows,
         )
-        put_vectors(connection, range(1, len(vectors) + 1), hashes, vectors)
+        put_vectors(connection, ids, hashes, vectors)
         add_to_counters(connection, entries=len(vectors))
 
 
@@ -156,7 +157,7 @@ def main(rows: int) -> None:
         database, embedder = Database(config.url), NoEmbedder()
         migrate(database)
         embedders._OPENERS["wordllama"] = lambda *_: embedder
-        fill(database, vectors)
+        insert_entries(database, range(1, len(vectors) + 1), vectors)
         works = Works(database, config, embedder)
         refresh_against_rebuild(works, config.index_dir, rows)
         wall, cpu = perform(works, Operation.CHECK)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lib.service.index.durable import HashedFile
 from lib.service.index.factory import UnknownFactory, check_factory, factory_of, lists_of
 from lib.service.index.layout import Layout
-from lib.service.index.lists import empty_lists, ids_in_lists, sample_lists, write_lists
+from lib.service.index.lists import Learning, all_cores, empty_lists, ids_in_lists, sample_lists, write_lists
 from lib.service.index.manifest import Ids
 from lib.service.index.stored import Content, Written
 
@@ -41,6 +41,7 @@ def new_index(
     expected: int = 0,
     learn_from: Callable[[], Vectors] | None = None,
     on_progress: Progress = lambda _: None,
+    on_learning: Learning = lambda *_: None,
 ) -> Content:
     """A new index of all ``batches``, taken one at a time. Each id may come once. BadVectors, UnknownFactory.
 
@@ -51,7 +52,7 @@ def new_index(
     if lists_of(factory):
         if learn_from is None:
             raise UnknownFactory(f"{factory} needs vectors to learn its lists from.")
-        return _new_lists(batches, factory, dimension, learn_from, on_progress)
+        return _new_lists(batches, factory, dimension, learn_from, on_progress, on_learning)
 
     def write(file: HashedFile, _: Path | None) -> Written:
         # Empty batches are left out: FAISS refuses to learn from none.
@@ -64,15 +65,21 @@ def new_index(
 
 
 def _new_lists(
-    batches: Iterable[Batch], factory: str, dimension: int, learn_from: Callable[[], Vectors], on_progress: Progress
+    batches: Iterable[Batch],
+    factory: str,
+    dimension: int,
+    learn_from: Callable[[], Vectors],
+    on_progress: Progress,
+    on_learning: Learning,
 ) -> Content:
     def write(file: HashedFile, _: Path | None) -> Written:
         on_progress(0)
-        index = empty_lists(factory, dimension, learn_from())
-        for batch in batches:
-            ids, vectors = checked(batch, dimension)
-            index.add_with_ids(vectors, ids)
-            on_progress(index.ntotal)
+        index = empty_lists(factory, dimension, learn_from(), on_learning)
+        with all_cores():
+            for batch in batches:
+                ids, vectors = checked(batch, dimension)
+                index.add_with_ids(vectors, ids)
+                on_progress(index.ntotal)
         return written_lists(index, file)
 
     return write

@@ -20,6 +20,8 @@ from lib.service.index.durable import HashedFile
 from lib.service.index.manifest import Ids
 
 Vectors = NDArray[np.float32]
+#: hears how many rounds of learning are done, and of how many; what it raises ends the build
+Learning = Callable[[int, int], None]
 
 #: So many lists are looked into by a search, and so many vectors are learnt from for each list.
 PROBED = 64
@@ -38,14 +40,25 @@ class ListFacts:
     imbalance: float
 
 
-def empty_lists(factory: str, dimension: int, learn_from: Vectors) -> Any:
+def empty_lists(factory: str, dimension: int, learn_from: Vectors, on_learning: Learning = lambda *_: None) -> Any:
     """An index that has learnt its lists and holds nothing."""
     index: Any = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, LEARNT_FROM
     with all_cores():
-        index.train(learn_from)
+        _learn_centres(index, learn_from, on_learning)
+        index.train(learn_from)  # what is left to learn: the ranges of the values
     index.nprobe = min(PROBED, index.nlist)
     return index
+
+
+def _learn_centres(index: Any, learn_from: Vectors, on_learning: Learning) -> None:
+    """As FAISS would by itself, but a round at a time: for millions of vectors all of them take a minute."""
+    rounds, index.cp.niter = index.cp.niter, 1
+    clustering: Any = faiss.Clustering(index.d, index.nlist, index.cp)
+    for done in range(rounds):
+        on_learning(done, rounds)
+        clustering.train(learn_from, index.quantizer)  # goes on from the centres it has
+    on_learning(rounds, rounds)
 
 
 def write_lists(index: Any, file: HashedFile) -> None:

@@ -156,6 +156,7 @@ def build_anew(context: JobContext) -> dict[str, Any]:
             expected=total,
             learn_from=lambda: _spread(connection, embedder, total),
             on_progress=lambda done: context.tell("building", done, total),
+            on_learning=lambda done, rounds: context.tell("learning the lists", done, rounds),
         )
         return _publish(context, generations, content, embedder, upto)
 

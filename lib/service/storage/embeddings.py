@@ -83,8 +83,9 @@ def _stream(connection: Connection, statement: str, parameters: dict[str, Any], 
 def list_embedded(connection: Connection, fingerprint: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ids, revisions) of every entry that has a vector of this model, in the order of ids."""
     statement = sa.text("SELECT entry_id, revision FROM embeddings WHERE fingerprint = :fingerprint ORDER BY entry_id")
-    rows = connection.execute(statement, {"fingerprint": fingerprint}).all()
-    pairs = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    rows = connection.execute(statement, {"fingerprint": fingerprint})
+    pair: Any = np.dtype((np.int64, 2))
+    pairs = np.fromiter((tuple(row) for row in rows), pair)  # one at a time: a list of millions weighs as much as their vectors
     return pairs[:, 0].copy(), pairs[:, 1].copy()
 
 

@@ -91,6 +91,23 @@ def test_what_would_spoil_it_is_refused(generations, batch):
         generations.publish(twice, revision=1, job_id="a", **TOLD)
 
 
+@pytest.mark.feature("N2")
+def test_the_lists_are_learnt_in_rounds_that_are_told_and_can_be_the_last(generations, batch):
+    told = []
+
+    def learning(done: int, rounds: int) -> None:
+        told.append((done, rounds))
+        if done == 3:
+            raise InterruptedError
+
+    vectors = batch(*range(60))[1]
+    content = new_index([batch(*range(60))], factory=LISTS, dimension=16, learn_from=lambda: vectors, on_learning=learning)
+    with pytest.raises(InterruptedError):
+        generations.publish(content, revision=1, job_id="a", **TOLD)
+    assert told == [(0, 10), (1, 10), (2, 10), (3, 10)]
+    assert (generations.current(), list(generations.folder.glob("building-*"))) == (None, [])
+
+
 def test_a_full_disk_ends_the_publish_of_lists_with_the_systems_own_error(generations, lists_of, monkeypatch):
     """FAISS would tell of it in words only, and a job that failed could not say that the disk is full."""
 
