@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -23,14 +25,23 @@ def press(visitor: Visitor, *keys: str, shortcuts: str = "on") -> None:
         visitor.page.keyboard.press(key)
 
 
+def go_by_letters(visitor: Visitor, page: str) -> None:
+    """As anybody would: again, when a machine so busy that the letters were too far apart took them for two single ones."""
+    for _ in range(3):
+        press(visitor, "g", LETTERS[page])
+        with suppress(AssertionError):
+            expect(visitor.page.locator(".sy-title h1")).to_have_text(page, timeout=6_000)
+            break
+    visitor.arrive(page)
+
+
 @pytest.mark.feature("X13")
 def test_two_letters_lead_to_every_page_and_none_of_them_while_typing(visit: Visit, filled_console: Console) -> None:
     visitor = visit(filled_console).open("Home")
-    for page, letter in LETTERS.items():
-        press(visitor, "g", letter)
-        visitor.arrive(page)
-    press(visitor, "g", "x")
-    box = visitor.arrive("Index").page.get_by_role("textbox", name="What are you looking for?")
+    for page in LETTERS:
+        go_by_letters(visitor, page)
+    go_by_letters(visitor, "Index")
+    box = visitor.page.get_by_role("textbox", name="What are you looking for?")
     box.press_sequentially("g q / ? r")
     expect(box).to_have_value("g q / ? r")
     expect(visitor.page.locator(".sy-title h1")).to_have_text("Index")
@@ -92,8 +103,7 @@ def test_the_help_can_switch_the_shortcuts_off_and_on(visit: Visit, filled_conso
 @pytest.mark.feature("X13", "X14", "W3")
 def test_the_keyboard_alone_pauses_all_workers_with_a_reason_and_resumes_them(visit: Visit, filled_console: Console) -> None:
     visitor = visit(filled_console).open("Home")
-    press(visitor, "g", "w")
-    visitor.arrive("Workers")
+    go_by_letters(visitor, "Workers")
     press_through_to(visitor, "Pause all")
     dialog = visitor.dialog()
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()  # whoever presses Enter without reading does no harm
