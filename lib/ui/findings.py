@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
+from lib.contract.checks import Check, CheckRequest
 from lib.contract.events import JobsReading
 from lib.contract.index import IndexReading
 from lib.contract.queue import QueueReading
 from lib.contract.settings import SettingsReading
-from lib.contract.states import CheckState, Desired, JobState, Operation, RefreshMode, WorkerRole
+from lib.contract.states import CheckName, CheckState, Desired, JobState, Operation, RefreshMode, WorkerRole
 from lib.contract.workers import Worker, WorkersReading
 from lib.ui.capacity import describe_wish, find_workers
 from lib.ui.format import format_age, plural
@@ -29,10 +31,19 @@ class Readings:
     now: datetime
 
 
+class Act(StrEnum):
+    """A next step that can be taken at once, because it is reversible or only looks; before any other there is something to read."""
+
+    RESUME = "resume"  #: the finding's ``workers``
+    REFRESH = "refresh"  #: the index
+    CHECK = "check"  #: what the finding's ``check`` says
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing for a person: what, the evidence, what it leads to, the safest next step and where to take it.
+    """One thing for a person: what, the evidence, what it leads to, the safest next step and the one button that takes it.
 
+    ``button`` is what it says; it does ``act`` in place, or leads to ``link``, where the thing is seen to.
     ``cause`` is one word for the root cause; with ``banner`` it also stands at the top of the ``pages`` it affects, once per cause.
     """
 
@@ -43,9 +54,13 @@ class Finding:
     evidence: str
     impact: str
     step: str
+    button: str
     link: str
     pages: frozenset[str]
     banner: bool = False
+    act: Act | None = None
+    workers: tuple[Worker, ...] = ()
+    check: CheckRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +138,7 @@ def _lost_capacity(readings: Readings) -> Iterable[Finding]:
                 evidence=f"{plural(len(workers), 'worker')} known, none heard from lately.",
                 impact=impact,
                 step="The supervisor starts a new one by itself. If none comes, look at the log of the console.",
+                button="See the workers",
                 link="/Workers",
                 pages=frozenset(pages),
                 banner=True,
@@ -141,6 +157,7 @@ def _stale_workers(readings: Readings) -> Iterable[Finding]:
             evidence=f"{_names(stale)}: last heartbeat {format_age(oldest, readings.now)}.",
             impact="Not counted as capacity. What it held goes back to the queue when its lease lapses.",
             step="See what it was doing.",
+            button=f"See the {plural(len(stale), 'worker')}",
             link="/Workers",
             pages=frozenset({"Workers", "Queue"}),
         )
@@ -167,9 +184,12 @@ def _paused_workers(readings: Readings) -> Iterable[Finding]:
                 evidence=describe_wish(held[0], readings.now),
                 impact=_impact_of_pause(readings, everyone=everyone, role=role),
                 step="Resume when the reason is gone.",
+                button=f"Resume {held[0].worker_id if len(held) == 1 else plural(len(held), 'worker')}",
                 link="/Workers",
                 pages=frozenset(pages),
                 banner=True,
+                act=Act.RESUME,
+                workers=tuple(held),
             )
 
 
@@ -192,7 +212,8 @@ def _failed_rows(readings: Readings) -> Iterable[Finding]:
             evidence=f"Of {readings.queue.entries:,} in the table.",
             impact="They are in the table but cannot be found by a search.",
             step="Read the causes, then retry or discard.",
-            link="/Queue",
+            button=f"See the {plural(readings.queue.failed, 'row')}",
+            link="/Queue?rows=Failed",
             pages=frozenset({"Queue"}),
         )
 
@@ -212,6 +233,7 @@ def _failed_jobs(readings: Readings) -> Iterable[Finding]:
             evidence=f"{job.error.detail if job.error else 'No cause was recorded.'} ({format_age(job.finished_at, readings.now)})",
             impact="Nothing was half-applied.",
             step=(job.error.action if job.error else "") or "Look at its log, then start it again.",
+            button="See what happened",
             link=f"/?job={job.job_id}",
             pages=frozenset({page.get(reading.operation, "Import")}),
         )
@@ -228,8 +250,10 @@ def _index_behind(readings: Readings) -> Iterable[Finding]:
             evidence="Index refresh is set to manual.",
             impact="A search does not see them.",
             step="Refresh the index, or set refresh to automatic.",
+            button="Refresh the index",
             link="/Index",
             pages=frozenset({"Index"}),
+            act=Act.REFRESH,
         )
 
 
@@ -244,6 +268,7 @@ def _drift(readings: Readings) -> Iterable[Finding]:
             evidence=f"Checked {format_age(check.checked_at, readings.now)}.",
             impact="These rows are found wrongly, or not at all.",
             step="Look at the rows, then repair: its plan is shown first.",
+            button=f"See the {plural(check.disagree, 'row')}",
             link="/Index?tab=Health",
             pages=frozenset({"Index"}),
         )
@@ -258,7 +283,6 @@ def _names(workers: list[Worker]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-#: Every rule, in the order in which findings of one tone stand.
 def _access(readings: Readings) -> Iterable[Finding]:
     """The first check of the key that failed; else the first of the sheet that was tried last."""
     checks = readings.settings.checks if readings.settings else []
@@ -274,12 +298,23 @@ def _access(readings: Readings) -> Iterable[Finding]:
             evidence=f"Tried {format_age(failed.checked_at, readings.now)}{of_sheet}.",
             impact="This sheet cannot be used as it is." if of_sheet else "Google sheets cannot be imported or written to.",
             step=failed.action,
+            button="Check again",
             link="/Settings?tab=Access",
             pages=frozenset({"Import", "Export"}),
             banner=True,
+            act=Act.CHECK,
+            check=_same_check(checks, failed),
         )
 
 
+def _same_check(checks: list[Check], failed: Check) -> CheckRequest:
+    """What was tried, once more: nothing is written to a sheet that was not tried for it."""
+    tried = [check for check in checks if check.name is CheckName.MAY_WRITE and check.spreadsheet_id == failed.spreadsheet_id]
+    writing = any(check.state is not CheckState.SKIPPED for check in tried)
+    return CheckRequest(spreadsheet=failed.spreadsheet_id, tab=failed.tab, writing=writing)
+
+
+#: Every rule, in the order in which findings of one tone stand.
 RULES: tuple[Rule, ...] = (
     Rule("workers alive", "A worker of each role is alive.", ("workers",), _lost_capacity),
     Rule("workers heard from", "No worker is silent.", ("workers",), _stale_workers),

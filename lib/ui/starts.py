@@ -1,4 +1,4 @@
-"""What more than one page can start: the sample sheet, and the preview of an import."""
+"""What more than one page can start: the sample sheet, the preview of an import, and a refresh of the index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lib.contract.imports import Plan, PreviewRequest, Source
 from lib.contract.states import Operation
 from lib.ui.gates import gated_button
 from lib.ui.live import gate_of
-from lib.ui.notices import attempt
+from lib.ui.notices import attempt, notify, start_key
 from lib.ui.pages import PAGES
 from lib.ui.session import Params, get_client
 
@@ -47,6 +47,14 @@ def upload_sample() -> None:
     """Upload the sample and go on where its columns are chosen; back to the first step when that fails."""
     upload = attempt(lambda: get_client().upload_file(SAMPLE.name, SAMPLE.read_bytes()), failing="The sample sheet was not loaded")
     st.query_params.from_dict({Params.UPLOAD: upload.upload_id} if upload else {})
+    st.rerun()
+
+
+def start_refresh() -> None:
+    """Take into the index what changed: nothing is lost by it, so it is not asked about."""
+    job_id = attempt(lambda: get_client().start_refresh(start_key("refresh")), failing="The refresh was not started")
+    if job_id is not None:
+        notify("Index refresh started", link=f"/?{Params.JOB}={job_id}")
     st.rerun()
 
 

@@ -160,7 +160,8 @@ def resume_all(workers: Sequence[Worker], *, chosen: bool) -> None:
     held = [worker for worker in workers if worker.desired is not Desired.RUNNING]
     shown = {worker.worker_id: worker.desired for worker in workers}
     names = _names(workers) if chosen else None
-    _act(lambda: get_client().resume_workers("", names, shown), f"Resumed {_count(len(held))}", failing="Nothing was resumed")
+    done = f"Resumed {plural(len(held), f'{workers[0].role} worker')}"
+    _act(lambda: get_client().resume_workers("", names, shown), done, failing="Nothing was resumed")
 
 
 def _names(workers: Sequence[Worker]) -> list[str]:

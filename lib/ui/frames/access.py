@@ -12,13 +12,13 @@ from lib.contract.credentials import CredentialsChange, CredentialsReading
 from lib.contract.events import Topic
 from lib.contract.settings import SettingsReading
 from lib.contract.states import CheckName, CheckState, CredentialKind, EmbedderKind
+from lib.ui.checks import check_access
 from lib.ui.dialogs import Answer, Question, ask
-from lib.ui.format import UNKNOWN, format_duration, plural
+from lib.ui.format import UNKNOWN, format_duration
 from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, latest_settings, live_block
 from lib.ui.marks import Column, Mark, Tone, badge, icon, moment, table
-from lib.ui.notices import Notice, Trouble, attempt, notify
-from lib.ui.session import Keys, get_client, now, zone
+from lib.ui.session import get_client, now, zone
 from lib.ui.widgets import show_heading, show_unknown
 
 TITLES = {CredentialKind.GOOGLE: "Google service account", CredentialKind.EMBEDDINGS: "Embedding service"}
@@ -166,20 +166,8 @@ def show_check_form() -> None:
 @st.fragment(key="check_button")
 def _show_check_button(request: CheckRequest) -> None:
     with live_block("check_button"):
-        if not gated_button("Check", connection_gate(), key="check_now", icon_name="fact_check", primary=True):
-            return
-        with st.spinner("Asking Google …"):
-            tried = attempt(lambda: get_client().check_settings(request), failing="Nothing was checked")
-        if tried is not None:
-            failed = sum(check.state is CheckState.FAILED for check in tried.checks)
-            passed = sum(check.state is CheckState.PASSED for check in tried.checks)
-            said = f"{plural(passed, 'check')} passed, {failed} failed"
-            if failed:
-                trouble = Trouble(said, "The table below says what is wrong.", "Do what stands beside it, then check again.")
-                st.session_state[Keys.NOTICE] = Notice(trouble=trouble)
-            else:
-                notify(said)
-        st.rerun()
+        if gated_button("Check", connection_gate(), key="check_now", icon_name="fact_check", primary=True):
+            check_access(request)
 
 
 @st.fragment(key="checks")

@@ -18,9 +18,10 @@ from lib.ui.format import UNKNOWN, format_count, format_duration, format_size, p
 from lib.ui.gates import WhenFree, gated_button, show_intentions
 from lib.ui.live import gate_of, last_known, latest_index, latest_jobs, latest_queue, latest_settings, live_block, newest_jobs
 from lib.ui.marks import Mark, Tone, badge, code, facts, moment
-from lib.ui.notices import Notice, attempt, notify, start_key
+from lib.ui.notices import Notice, start_key
 from lib.ui.results import count_of
 from lib.ui.session import Params, get_client, now, zone
+from lib.ui.starts import start_refresh
 from lib.ui.trends import show_trend
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_nothing, show_unknown
 
@@ -51,7 +52,7 @@ def _show_actions(reading: IndexReading) -> None:
         gate, when_free = gate_of(Operation.REFRESH), WhenFree(Operation.REFRESH, EmptyRequest())
         primary = bool(reading.unindexed)
         if gated_button("Refresh", gate, key="refresh_index", icon_name="sync", primary=primary, when_free=when_free):
-            _start_refresh()
+            start_refresh()
         gate, when_free = gate_of(Operation.REBUILD), WhenFree(Operation.REBUILD, EmptyRequest())
         if gated_button("Rebuild", gate, key="rebuild_index", icon_name="construction", when_free=when_free):
             _ask_rebuild(reading)
@@ -77,13 +78,6 @@ def _explain_mode() -> str:
     if values.get("index.refresh") == RefreshMode.MANUAL:
         return f"{SETTINGS['index.refresh'].title} is set to manual: nothing happens until you press a button."
     return "New vectors are taken in by themselves."
-
-
-def _start_refresh() -> None:
-    job_id = attempt(lambda: get_client().start_refresh(start_key("refresh")), failing="The refresh was not started")
-    if job_id is not None:
-        notify("Index refresh started", link=f"/?{Params.JOB}={job_id}")
-    st.rerun()
 
 
 def _ask_rebuild(reading: IndexReading) -> None:

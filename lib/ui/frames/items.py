@@ -215,9 +215,10 @@ def _as_table(items: list[Item]) -> pa.Table:
     """The cells: made anew for another page of rows, or when the next try of one has come; not with every tick."""
     at = now()
     waits = [_waits(item, at) for item in items]
-    kept: tuple[list[Item], list[bool], pa.Table] | None = st.session_state.get("item_cells")
-    if kept is None or kept[0] is not items or kept[1] != waits:
-        kept = items, waits, pa.Table.from_pylist([_cells(item, waits=each) for item, each in zip(items, waits, strict=True)])
+    seen = waits, zone()
+    kept: tuple[list[Item], object, pa.Table] | None = st.session_state.get("item_cells")
+    if kept is None or kept[0] is not items or kept[1] != seen:
+        kept = items, seen, pa.Table.from_pylist([_cells(item, waits=each) for item, each in zip(items, waits, strict=True)])
         st.session_state["item_cells"] = kept
     return kept[2]
 

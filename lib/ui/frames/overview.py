@@ -10,12 +10,12 @@ from lib.contract.events import Topic
 from lib.ui.findings import CHECKED, Finding, Readings, find_findings, find_quiet_rules, judge
 from lib.ui.format import format_clock, format_rate
 from lib.ui.frames.drift import show_drift
+from lib.ui.frames.findings import show_next_step
 from lib.ui.frames.first_steps import is_first_run, show_first_steps
 from lib.ui.frames.visits import show_visit
 from lib.ui.gates import show_intentions
 from lib.ui.live import is_offline, live_block
 from lib.ui.marks import Mark, Tone, badge, icon
-from lib.ui.notices import show_link
 from lib.ui.pages import PAGES
 from lib.ui.session import zone
 from lib.ui.shell import read_all
@@ -94,7 +94,7 @@ def _show_attention(readings: Readings, findings: list[Finding]) -> None:
                 f'<div class="sy-note">Next: {escape(finding.step)}</div>'
             )
             with link:
-                show_link(finding.link)
+                show_next_step(finding)
 
 
 def _show_running(readings: Readings) -> None:
