@@ -6,12 +6,13 @@ from html import escape
 
 import streamlit as st
 
-from lib.ui.findings import Finding, Readings, find_findings
+from lib.ui.findings import Finding, Readings
 from lib.ui.format import format_age, format_clock
 from lib.ui.live import is_offline
 from lib.ui.marks import Tone, box, fold, icon
 from lib.ui.notices import show_link
 from lib.ui.pages import find_page
+from lib.ui.rules import find_findings
 from lib.ui.session import get_hub, now, zone
 from lib.ui.style import STALE_STYLE
 

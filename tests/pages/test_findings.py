@@ -13,7 +13,8 @@ from lib.contract.events import Topic
 from lib.contract.index import LastCheck
 from lib.contract.operations import Gate, Reason
 from lib.contract.states import Actual, CheckName, CheckState, Desired, Operation, WorkerRole
-from lib.ui.findings import RULES, Readings, find_findings
+from lib.ui.findings import Readings
+from lib.ui.rules import RULES, find_findings
 from tests.pages import scenes
 from tests.pages.canned import JOB_ID, ago, index_reading, now, worker
 

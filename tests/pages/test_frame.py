@@ -10,9 +10,9 @@ import pytest
 from lib.contract.places import Place, PlaceKind
 from lib.ui.banners import banners_of
 from lib.ui.destinations import find_destinations
-from lib.ui.findings import find_findings
 from lib.ui.keyboard import SHORTCUTS, Shortcut
 from lib.ui.pages import PAGES, find_page
+from lib.ui.rules import find_findings
 from tests.pages.scenes import failed_readings
 
 

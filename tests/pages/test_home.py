@@ -12,10 +12,11 @@ from lib.contract.events import Topic
 from lib.contract.index import LastCheck
 from lib.contract.states import FailureCause, JobState, Operation
 from lib.contract.visits import FailuresOfCause, JobsOfKind, Visit
-from lib.ui.findings import Readings, find_findings, find_quiet_rules
+from lib.ui.findings import Readings
 from lib.ui.frames.drift import drift_tiles
 from lib.ui.frames.overview import explain_verdict
 from lib.ui.frames.visits import visit_lines, whose_visit
+from lib.ui.rules import find_findings, find_quiet_rules
 from lib.ui.stages import find_stages
 from tests.pages import scenes
 from tests.pages.canned import JOB_ID, ago, index_reading, now

@@ -16,9 +16,10 @@ from lib.contract.states import Change, Desired, JobState, Operation
 from lib.contract.trace import Turn
 from lib.ui import gates, plans, results, widgets
 from lib.ui.eta import describe_turn
-from lib.ui.findings import Readings, find_findings, judge
+from lib.ui.findings import Readings
 from lib.ui.live import Freshness
 from lib.ui.notices import describe_error
+from lib.ui.rules import find_findings, judge
 from tests.pages import canned, scenes
 
 NOW = canned.now()

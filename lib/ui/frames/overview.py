@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from lib.contract.events import Topic
-from lib.ui.findings import CHECKED, Finding, Readings, find_findings, find_quiet_rules, judge
+from lib.ui.findings import Finding, Readings
 from lib.ui.format import format_clock, format_rate
 from lib.ui.frames.drift import show_drift
 from lib.ui.frames.findings import show_next_step
@@ -17,6 +17,7 @@ from lib.ui.gates import show_intentions
 from lib.ui.live import is_offline, live_block
 from lib.ui.marks import Mark, Tone, badge, icon
 from lib.ui.pages import PAGES
+from lib.ui.rules import CHECKED, find_findings, find_quiet_rules, judge
 from lib.ui.session import zone
 from lib.ui.shell import read_all
 from lib.ui.stages import find_stages
