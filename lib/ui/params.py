@@ -82,7 +82,8 @@ def show_strange(page: str) -> None:
     """Say what of the link was left aside, until it is dismissed or the page is left."""
     if strange := find_strange(page, st.query_params.items()):
         note_strange(page, strange)
-        for name in {each.split("=", maxsplit=1)[0] for each in strange} - KNOWN:
+        # What has a widget already is Streamlit's to take off.
+        for name in {each.split("=", maxsplit=1)[0] for each in strange} - set(map(str, st.session_state)):
             del st.query_params[name]
     if not (left_aside := strange_on(page)):
         return

@@ -170,6 +170,8 @@ def test_each_filter_and_tab_of_a_link_that_a_page_does_not_have_is_said(visit, 
     seen = visit(page, "idle", **params)
     said = seen.text.split("Part of this link was not understood")[1].split("left aside")[0]
     assert {f"{name}={value}" for name, value in params.items() if f"{name}={value}" in said} == left_aside
+    seen.button("dismiss_strange").click().run()
+    assert "not understood" not in seen.text
 
 
 @pytest.mark.feature("X11")
