@@ -26,6 +26,13 @@ _ITEM_WORDS = {
     ItemState.FAILED: "It could not be embedded and waits for a person.",
     ItemState.DISCARDED: "It was given up on: no search finds it until it is retried or its text changes.",
 }
+#: The same of a row that is embedded again: until that is done it has the vector it had.
+_AGAIN_WORDS = {
+    ItemState.PENDING: "It waits to be embedded again, and is searchable by its present vector until then.",
+    ItemState.LEASED: "A worker is embedding it again; it is searchable by its present vector until then.",
+    ItemState.FAILED: "It could not be embedded again and waits for a person; it is searchable by the vector it has.",
+    ItemState.DISCARDED: "Embedding it again was given up on; it is searchable by the vector it has.",
+}
 _EVENT_WORDS = {
     EventKind.ATTEMPT_FAILED: "Attempt {attempt} failed; it is tried again by itself.",
     EventKind.FAILED: "Attempt {attempt} failed, and it is not tried again by itself.",
@@ -108,7 +115,7 @@ def _in_order(events: list[TraceEvent]) -> list[TraceEvent]:
 
 def _where(entry: sa.Row[Any], *, is_current: bool, is_served: bool) -> str:
     if entry.item_state is not None:
-        return _ITEM_WORDS[ItemState(entry.item_state)]
+        return (_AGAIN_WORDS if entry.item_anew and is_served else _ITEM_WORDS)[ItemState(entry.item_state)]
     if not is_current:
         return "It has no vector of its present text, and does not wait for one: start a re-embedding on Index."
     return "It is searchable." if is_served else "It has its vector, and becomes searchable with the next index refresh."

@@ -130,6 +130,8 @@ def test_a_row_keeps_its_vector_when_the_model_refuses_it_this_time(road: Road) 
     assert road.queue()["failed"] == 1
     assert vectors_of(road) == before
     assert set(hits(road, "advice")) == {"k1", "k2"}
+    (row,) = road.get("/api/entries/find", query="k1")["items"]
+    assert "is searchable by the vector it has" in road.get(f"/api/entries/{row['entry_id']}/trace")["where"]
 
 
 def test_a_map_that_is_gone_or_a_part_that_names_nothing_is_refused_in_words(road: Road) -> None:
