@@ -95,6 +95,17 @@ def test_what_cannot_be_embedded_again_is_skipped_and_why_is_counted(road: Road)
     assert sorted(road.embed()) == ["advice 4", "advice 5", "waits 3"]
 
 
+@pytest.mark.feature("M5")
+def test_an_import_that_leaves_the_text_as_it_is_leaves_the_wish_too_and_one_that_changes_or_removes_it_ends_it(road: Road) -> None:
+    road.fill(sheet(1, 2, 3))
+    job = road.run("renew", map_id=lay_out(road), part=ALL)
+    assert job["result"]["done"] == 3
+    plan = road.preview(csv_of(("k1", "advice 1", "somebody else"), ("k2", "other words", "ann")), mode="mirror")
+    assert road.apply(plan["plan_id"], approve_removals=1)["state"] == "succeeded"
+    assert road.queue()["pending"] == 2
+    assert sorted(road.embed()) == ["advice 1", "other words"]
+
+
 @pytest.mark.feature("M5", "X3")
 def test_killed_between_two_chunks_it_goes_on_and_no_row_is_embedded_twice(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     road.fill(sheet(*range(5)))

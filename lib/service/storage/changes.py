@@ -157,7 +157,11 @@ def forget_changes_before(connection: Connection, before: datetime) -> None:
 
 # --- the common half -------------------------------------------------------------------------------------------------
 
-_TOUCHED = "SELECT entry_id FROM entries WHERE import_id = :job_id"
+# Of the entries that were touched, what is in the queue for their old text; who waits to have the same text embedded again goes on waiting.
+_TOUCHED = (
+    "SELECT e.entry_id FROM entries e JOIN items i ON i.entry_id = e.entry_id "
+    "WHERE e.import_id = :job_id AND NOT (i.anew AND i.content_hash = e.content_hash)"
+)
 _COUNT_QUEUED = "SELECT state, cause, COUNT(*) AS n FROM items WHERE entry_id IN ({touched} UNION ALL {gone}) GROUP BY state, cause"
 _DEQUEUE = "DELETE FROM items WHERE entry_id IN ({touched} UNION ALL {gone})"
 # What never had a vector is in no index, so no index has to let it go.
@@ -180,7 +184,8 @@ _ENQUEUE = """
 INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at, due_at)
 SELECT e.entry_id, e.content_hash, 'pending', 0, 0, :now, :now, :now FROM entries e
 LEFT JOIN embeddings m ON m.entry_id = e.entry_id AND m.content_hash = e.content_hash AND m.fingerprint = :fingerprint
-WHERE e.import_id = :job_id AND m.entry_id IS NULL ORDER BY e.entry_id
+WHERE e.import_id = :job_id AND m.entry_id IS NULL AND NOT EXISTS (SELECT 1 FROM items i WHERE i.entry_id = e.entry_id)
+ORDER BY e.entry_id
 """
 
 
