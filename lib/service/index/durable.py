@@ -6,11 +6,11 @@ import fcntl
 import hashlib
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Condition
 from typing import Any
 
@@ -59,9 +59,10 @@ class HashedFile:
         self.path = path
         self._file = path.open("wb", buffering=0)
         self._sha256, self._xxh3 = hashlib.sha256(), xxhash.xxh3_128()
-        self._more = Condition()
-        self._written, self._hashed, self._over, self._wanted = 0, 0, False, True
-        self._unhashed: deque[memoryview] = deque()
+        self._unhashed: SimpleQueue[memoryview | None] = SimpleQueue()
+        self._unsynced: SimpleQueue[int | None] = SimpleQueue()
+        self._written, self._hashed, self._sent, self._room = 0, 0, 0, Condition()
+        self._over, self._wanted = False, True
         self._threads = ThreadPoolExecutor(2)
         self._behind: list[Future[None]] = []
 
@@ -90,11 +91,13 @@ class HashedFile:
         while rest:  # an unbuffered file may take less than it is given
             rest = rest[self._file.write(rest) :]
         self._xxh3.update(whole)
-        with self._more:
-            self._unhashed.append(whole)
-            self._written += len(whole)
-            self._more.notify_all()
-            self._more.wait_for(lambda: self._written - self._hashed <= _UNHASHED_BYTES)
+        self._written += len(whole)
+        self._unhashed.put(whole)
+        if self._written - self._sent >= _SYNCED_BYTES:
+            self._sent = self._written
+            self._unsynced.put(self._sent)
+        with self._room:
+            self._room.wait_for(lambda: self._written - self._hashed <= _UNHASHED_BYTES)
 
     def write_again(self, start: bytes) -> None:
         """Put other bytes in place of the first ones of a file that is complete; all of it is hashed anew."""
@@ -105,9 +108,10 @@ class HashedFile:
 
     def settle(self) -> None:
         """No more will come: the rest is hashed and made durable while the caller does something else."""
-        with self._more:
+        if not self._over:
             self._over = True
-            self._more.notify_all()
+            self._unhashed.put(None)
+            self._unsynced.put(None)
 
     def _finish(self) -> None:
         self.settle()
@@ -115,28 +119,19 @@ class HashedFile:
             task.result()
 
     def _hash(self) -> None:
-        while self._wanted:
-            with self._more:
-                self._more.wait_for(lambda: self._over or self._unhashed)
-                if not self._unhashed:
-                    return
-                data = self._unhashed.popleft()
-            self._sha256.update(data)
-            with self._more:
+        while (data := self._unhashed.get()) is not None:
+            if self._wanted:
+                self._sha256.update(data)
+            with self._room:
                 self._hashed += len(data)
-                self._more.notify_all()
+                self._room.notify()
 
     def _sync(self) -> None:
-        done = 0
-        while self._wanted and (upto := self._far_beyond(done)) > done:
-            os.fsync(self._file.fileno())
-            done = upto
-
-    def _far_beyond(self, done: int) -> int:
-        """How much is written, as soon as it is worth sending it, or no more will come."""
-        with self._more:
-            self._more.wait_for(lambda: self._over or self._written >= done + _SYNCED_BYTES)
-            return self._written
+        more: int | None = 0
+        while more is not None:
+            more = self._unsynced.get()
+            if self._wanted:
+                os.fsync(self._file.fileno())
 
     @property
     def facts(self) -> FileFacts:
