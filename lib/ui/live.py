@@ -28,7 +28,7 @@ from lib.ui.session import Keys, get_hub
 INTERVALS: dict[str, int] = {"1 s": 1000, "2 s": 2000, "5 s": 5000, "15 s": 15_000, "Off": 0}
 DEFAULT_INTERVAL = "2 s"
 #: Seconds between two runs of the status bar: the watchdog that brings a page back after a restart of the server.
-WATCHDOG_SECONDS = 2.0
+WATCHDOG_SECONDS = 3.0
 
 _Value = TypeVar("_Value")
 

@@ -62,8 +62,8 @@ def fail_everything(console: Console) -> None:
             " SELECT entry_id, content_hash, 'failed', 0, 3, ?, ?, 'text_too_long', 'ValueError: 9,000 tokens', ? - entry_id FROM entries",
             (time.time(),) * 3,
         )
-        counted = "INSERT INTO counters VALUES ('failed', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        connection.execute(counted, (FAILED_ROWS,))
+        counted = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        connection.executemany(counted, [(name, FAILED_ROWS) for name in ("failed", "failed_text_too_long")])
         now = time.time()
         samples = [(5, now - 5 * ago, ago % 60, 3, FAILED_ROWS, 40 * (POINTS - ago), 39 * (POINTS - ago)) for ago in range(1, POINTS)]
         columns = "step_seconds, at, pending, leased, failed, arrived_total, embedded_total"
