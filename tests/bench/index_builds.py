@@ -127,14 +127,16 @@ def perform(works: Works, operation: Operation) -> Cost:
 
 def refresh_against_rebuild(works: Works, folder: Path, rows: int) -> None:
     rebuilds, refreshes = [], []
-    for turn in range(3):
+    for turn in range(RUNS):
         rebuilds.append(perform(works, Operation.REBUILD))
+        Generations(folder).sweep()  # as housekeeping does, beside the jobs
         ids = range(1 + turn, rows + 1, 100)
         with works.database.write() as connection:
             hashes = [(at << 32 | turn + 1).to_bytes(16, "big") for at in ids]
             connection.exec_driver_sql("UPDATE entries SET content_hash = ? WHERE entry_id = ?", list(zip(hashes, ids, strict=True)))
             put_vectors(connection, ids, hashes, unit_vectors(len(hashes), turn + 1))
         refreshes.append(perform(works, Operation.REFRESH))
+        Generations(folder).sweep()
     queries = unit_vectors(50, 99)
     updated = [IndexReader(folder).search(query, 10)[1] for query in queries]
     perform(works, Operation.REBUILD)
