@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 from lib.contract.imports import ColumnMapping, FileSource, ImportRequest, PreviewRequest
 from lib.contract.states import ImportMode
 from tests.browser.conftest import Visit, make_console
+from tests.browser.test_accessibility import examine
 from tests.browser.visitor import Visitor
 from tests.browser.walk import client_of, finish
 from tests.emulator.server import Emulator
@@ -153,6 +154,7 @@ def export_it(visitor: Visitor) -> None:
     visitor.page.get_by_role("radiogroup", name="Decide k1").get_by_role("radio", name="Write what the table has").click()
     expect(visitor.button("Write 2 cells")).to_be_enabled()
     visitor.shot("7-export-plan", full=True)
+    assert examine(visitor) == []
     visitor.button("Write 2 cells").click()
     visitor.dialog().get_by_role("button", name="Write 2 cells").click()
     expect(visitor.said("The sheet holds it.")).to_be_visible(timeout=WORK)
@@ -160,7 +162,8 @@ def export_it(visitor: Visitor) -> None:
 
 
 def download_a_workbook(visitor: Visitor) -> list[list[str]]:
-    visitor.open("Export", format="XLSX")
+    visitor.go("Export")
+    visitor.page.get_by_role("radio", name="XLSX").click()
     expect(visitor.button("Export to XLSX")).to_be_enabled()
     visitor.button("Export to XLSX").click()
     link = visitor.page.get_by_role("table", name="Export files, newest first").get_by_role("link", name="Download")

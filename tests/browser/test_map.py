@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
+from tests.browser.test_accessibility import examine
 from tests.browser.visitor import PATIENCE
 from tests.faults.console import Console
 
@@ -35,6 +36,7 @@ def test_a_box_drawn_on_the_map_lists_its_rows_and_a_colleague_gets_the_same_by_
     listed = visitor.page.get_by_role("table", name=re.compile("^Rows 1 to")).locator("tbody tr")
     expect(listed).to_have_count(min(50, int(told[1])))
     visitor.shot("box", full=True)
+    assert examine(visitor) == []
     expect(visitor.page).to_have_url(re.compile("box="))
     colleague = visit(filled_console, theme="dark").open("Index", tab="Map", box=visitor.param("box").replace("%2C", ","))
     expect(colleague.page.get_by_role("heading", name=re.compile(rf"^Rows {told[1]} rows in the box"))).to_be_visible(timeout=PATIENCE)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.visitor import PAGES, TRACES, Visitor, elsewhere
+from tests.browser.visitor import PAGES, THEMES, TRACES, Visitor, elsewhere
 from tests.faults.console import Console
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = (1920, 1280, 800)
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 #: Filters a link may carry by accident: from another installation, from long ago, or mistyped.
 STRANGE = {
     "window": "99y",

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 from lib.contract.queue import ItemSelection
 from lib.contract.states import Actual, Desired, FailureCause
 from tests.browser.conftest import Visit, make_console
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import PAGES, Visitor
 from tests.browser.walk import client_of
 from tests.embeddings_endpoint import DIMENSION, MAX_CHARACTERS, Endpoint, serve_embeddings
 from tests.faults.console import Console, until
@@ -87,7 +87,7 @@ def test_five_causes_make_five_groups_and_the_right_fix_clears_its_group_only(vi
     visitor = visit(console).open("Queue")
     for cause in PLANTED:
         expect(group(visitor, cause)).to_be_visible()
-    take_pictures(visitor, "1-five-groups")
+    visitor.shot_both("1-five-groups")
 
     shorten(visitor, MAX_CHARACTERS + 1)
     expect(visitor.page.get_by_text("failed again").first).to_be_visible(timeout=WORK)
@@ -118,15 +118,6 @@ def planted_texts() -> dict[str, str]:
     return texts
 
 
-def take_pictures(visitor: Visitor, step: str) -> None:
-    """Of the whole page, light and dark, once the parts of it that the browser loads late are there."""
-    expect(visitor.page.get_by_test_id("stSkeleton")).to_have_count(0)
-    for theme in ("dark", "light"):
-        visitor.page.emulate_media(color_scheme=theme)
-        visitor.settle()
-        visitor.shot(f"{step}-{theme}", full=True)
-
-
 def group(visitor: Visitor, cause: FailureCause) -> Locator:
     return visitor.page.locator(f".st-key-group_{cause}")
 
@@ -153,9 +144,13 @@ def clear_the_curable(console: Console, endpoint: Endpoint, left: dict[FailureCa
 @pytest.mark.feature("W4")
 def test_a_drain_tells_what_remains_is_called_off_and_ends_drained(visit: Visit, console: Console, endpoint: Endpoint) -> None:
     take_one_batch_in_hand(console, endpoint)
-    visitor = visit(console).open("Workers")
+    visitor = visit(console).open("Home")
+    for page in PAGES:
+        visitor.go(page)
+        visitor.shot_both(f"busy-{page}")
+    visitor.go("Workers")
     drain(visitor)
-    take_pictures(visitor, "1-remaining")
+    visitor.shot_both("1-remaining")
     visitor.page.locator(".st-key-resume_embedding-1").get_by_role("button", name="Call off the drain").click()
     expect(visitor.page.locator(".sy-wish")).to_have_count(0)
     expect(card(visitor)).to_contain_text("busy")

@@ -113,7 +113,7 @@ def test_axe_finds_nothing_serious_while_rows_fail_jobs_wait_and_everybody_is_he
         expect(visitor.said("3 rows could not be embedded")).to_be_visible()
         for page in PAGES:
             visitor.go(page)
-            visitor.shot(f"trouble-{page}", full=True)
+            visitor.shot_both(f"trouble-{page}")
             faults += [f"{page}, {fault}" for fault in (*examine(visitor), *find_faults(visitor))]
         visitor.open("Home", job=job_id)
         faults += [f"job, {fault}" for fault in (*examine(visitor), *find_faults(visitor))]
@@ -207,7 +207,7 @@ def walk_while_away(visitor: Visitor) -> None:
         expect(visitor.page.locator(".sy-title h1")).to_have_text(page)
         expect(visitor.page.get_by_role("alert").filter(has_text=AWAY).first).to_be_visible()
         see_stale(visitor)
-        visitor.shot(f"2-meanwhile-{page}")
+        visitor.shot_both(f"2-meanwhile-{page}")
         assert find_faults(visitor) + examine(visitor) == []
         for action in ACTIONS.get(page, ()):
             expect(visitor.button(action).first).to_be_disabled()

@@ -7,13 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import ConsoleMessage, Download, Locator, Page, Request, WebSocket, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 PAGES = ("Home", "Import", "Export", "Workers", "Queue", "Index", "Settings")
+THEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 #: Milliseconds a busy machine may take for one thing to appear.
 PATIENCE = 20_000
 #: What no page may ever show.
@@ -146,6 +147,14 @@ class Visitor:
         self.page.screenshot(path=path, animations="disabled")
         self.page.set_viewport_size(size)
         return path
+
+    def shot_both(self, step: str) -> None:
+        """The whole page in both themes; the light one stays. What the browser loads late must have come."""
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        for theme in THEMES:
+            self.page.emulate_media(color_scheme=theme)
+            self.settle()
+            self.shot(f"{step}-{theme}", full=True)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not _PROBES.search(message.location["url"]):

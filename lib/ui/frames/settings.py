@@ -11,7 +11,7 @@ from lib.contract.events import Topic
 from lib.contract.settings import SETTINGS, Setting, SettingReading, SettingValue
 from lib.ui.dialogs import Answer, Question, ask
 from lib.ui.format import UNKNOWN
-from lib.ui.gates import gated_button
+from lib.ui.gates import show_why
 from lib.ui.live import connection_gate, latest_settings, live_block
 from lib.ui.marks import moment
 from lib.ui.session import get_client, now, zone
@@ -28,21 +28,23 @@ def show_settings() -> None:
         if reading is None:
             show_unknown("Settings")
             return
-        stands = {setting.name: setting for setting in reading.settings}
+        stands, gate = {setting.name: setting for setting in reading.settings}, connection_gate()
         for section in SECTIONS:
             show_heading(section, Topic.SETTINGS if section == SECTIONS[0] else None)
             with st.container(border=True, key=f"section_{section}", gap="small"):
+                if not gate.allowed:  # once for all buttons of the section: beside each it would drown what is set
+                    show_why(gate, key=f"section_{section}")
                 for setting in SETTINGS.values():
                     if setting.section == section:
-                        _show_setting(setting, stands.get(setting.name))
+                        _show_setting(setting, stands.get(setting.name), allowed=gate.allowed)
 
 
-def _show_setting(setting: Setting, stands: SettingReading | None) -> None:
+def _show_setting(setting: Setting, stands: SettingReading | None, *, allowed: bool) -> None:
     words, value, button = st.columns([3.2, 2, 1], vertical_alignment="center")
     words.html(f"<b>{escape(setting.title)}</b><br><span class='sy-note'>{escape(setting.help)}</span>")
     value.html(setting_value(setting, stands))
     with button, st.container(horizontal=True, horizontal_alignment="right"):
-        if stands is not None and gated_button("Change", connection_gate(), key=f"change_{setting.name}"):
+        if stands is not None and st.button("Change", key=f"change_{setting.name}", disabled=not allowed):
             ask(
                 Question(
                     title=f"Change “{setting.title}”",
