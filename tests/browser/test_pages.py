@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.visitor import PAGES, THEMES, TRACES, Visitor, elsewhere
+from tests.browser.visitor import PAGES, TRACES, Visitor, elsewhere
 from tests.faults.console import Console
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = (1920, 1280, 800)
+#: The theme changes colours only: each width once, and the usual one in both.
+VIEWS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1920, "light"), (1280, "light"), (1280, "dark"), (800, "dark"))
 #: Filters a link may carry by accident: from another installation, from long ago, or mistyped.
 STRANGE = {
     "window": "99y",
@@ -48,14 +51,13 @@ def test_every_page_fits_its_window_in_both_themes_and_shows_no_trace_of_a_failu
     faults: list[str] = []
     for page in PAGES:
         visitor.go(page)
-        for theme in THEMES:
+        for width, theme in VIEWS:
             visitor.page.emulate_media(color_scheme=theme)
-            for width in WIDTHS:
-                visitor.page.set_viewport_size({"width": width, "height": 900})
-                visitor.settle()
-                visitor.shot(f"{page}-{theme}-{width}", full=True)
-                faults += [f"{page} at {width}, {theme}: {fault}" for fault in find_faults(visitor)]
-            visitor.page.set_viewport_size({"width": 1280, "height": 900})
+            visitor.page.set_viewport_size({"width": width, "height": 900})
+            visitor.settle()
+            visitor.shot(f"{page}-{theme}-{width}", full=True)
+            faults += [f"{page} at {width}, {theme}: {fault}" for fault in find_faults(visitor)]
+        visitor.page.set_viewport_size({"width": 1280, "height": 900})
     assert faults + visitor.complaints + elsewhere(visitor) == []
 
 

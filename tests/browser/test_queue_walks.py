@@ -23,6 +23,8 @@ pytestmark = pytest.mark.browser
 #: So many that a retry sends one ahead, then ten, then the rest.
 LONG_ROWS = 12
 ROWS, BATCH = 20, 8
+#: Seconds the endpoint thinks about a row while pictures are taken.
+SLOW = 0.4
 REASON = "the provider is being moved"
 #: A job with its canaries, on a machine that does other things too.
 WORK = 60_000
@@ -47,6 +49,7 @@ def console(started: Console, endpoint: Endpoint) -> Iterator[Console]:
     """The same; when the test ends the endpoint answers and nobody is held, whatever came of it."""
     yield started
     endpoint.answers.set()
+    endpoint.seconds = 0
     client_of(started).resume_workers("")
 
 
@@ -144,11 +147,7 @@ def clear_the_curable(console: Console, endpoint: Endpoint, left: dict[FailureCa
 @pytest.mark.feature("W4")
 def test_a_drain_tells_what_remains_is_called_off_and_ends_drained(visit: Visit, console: Console, endpoint: Endpoint) -> None:
     take_one_batch_in_hand(console, endpoint)
-    visitor = visit(console).open("Home")
-    for page in PAGES:
-        visitor.go(page)
-        visitor.shot_both(f"busy-{page}")
-    visitor.go("Workers")
+    visitor = visit(console).open("Workers")
     drain(visitor)
     visitor.shot_both("1-remaining")
     visitor.page.locator(".st-key-resume_embedding-1").get_by_role("button", name="Call off the drain").click()
@@ -166,7 +165,20 @@ def test_a_drain_tells_what_remains_is_called_off_and_ends_drained(visit: Visit,
     visitor.page.locator(".st-key-resume_embedding-1").get_by_role("button", name="Resume").click()
     expect(visitor.page.locator(".sy-wish")).to_have_count(0)
     wait_drained(console)
+    picture_while_busy(visitor, console, endpoint)
     assert visitor.complaints == []
+
+
+def picture_while_busy(visitor: Visitor, console: Console, endpoint: Endpoint) -> None:
+    """Every page while row after row is embedded, slowly."""
+    choose(console, batch_size=1)
+    endpoint.seconds = SLOW
+    bring_in(console, {f"busy-{number}": f"busy {number}" for number in range(2 * ROWS)})
+    for page in PAGES:
+        visitor.go(page)
+        visitor.shot_both(f"busy-{page}")
+    endpoint.seconds = 0
+    wait_drained(console)
 
 
 def card(visitor: Visitor) -> Locator:

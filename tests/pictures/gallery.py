@@ -22,7 +22,7 @@ from lib.contract.operations import SnapshotRequest
 from lib.contract.rehearsals import ImportChange, RehearseRequest
 from tests.browser.conftest import CHROMIUM, make_console
 from tests.browser.test_accessibility import examine
-from tests.browser.test_pages import WIDTHS, find_faults
+from tests.browser.test_pages import find_faults
 from tests.browser.test_service_away import NOTICING, Pair, make_pair, trouble
 from tests.browser.visitor import PAGES, THEMES, Visitor
 from tests.browser.walk import edit_sample, finish, load_sample, make_plan
@@ -35,6 +35,7 @@ TABS = {
     "Index": ("Map", "Look into a file", "Health", "Golden questions", "Rehearsals"),
     "Settings": ("Access", "Audit"),
 }
+WIDTHS = (1920, 1280, 800)
 #: Rows that were embedded before, and rows that are being embedded while the pictures are taken.
 BEFORE, WAITING = 3_000, 6_000
 #: Seconds the endpoint thinks about eight rows.
