@@ -162,8 +162,7 @@ def export_it(visitor: Visitor) -> None:
 
 
 def download_a_workbook(visitor: Visitor) -> list[list[str]]:
-    visitor.go("Export")
-    visitor.page.get_by_role("radio", name="XLSX").click()
+    visitor.open("Export", format="XLSX")
     expect(visitor.button("Export to XLSX")).to_be_enabled()
     visitor.button("Export to XLSX").click()
     link = visitor.page.get_by_role("table", name="Export files, newest first").get_by_role("link", name="Download")
