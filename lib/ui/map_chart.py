@@ -16,24 +16,34 @@ HEIGHT = 560
 #: Up to so many points each is a disc one can point at; more of them are dust.
 _FEW = 3_000
 #: Characters of a row that each of many points carries to the browser; all of them would keep the first look waiting.
-_MANY_WORDS = 40
+_MANY_WORDS = 28
 #: Told apart with any kind of colour vision, on light and dark alike; the last is for all others.
 _COLOURS = ("#3b82f6", "#ef6c00", "#10a37f", "#c026d3", "#eab308", "#64b5f6", "#e11d48", "#65a30d")
 _REST = "#94a3b8"
 BOX = "box"
+#: What pointing at one of few says; one of many says one text, for each part of it is worked out for every point beforehand.
+_FEW_TOLD = [alt.Tooltip("key:N", title="Key"), alt.Tooltip("words:N", title="Begins"), alt.Tooltip("shade:N", title="Colour")]
 
 
 def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: MapBox | None, words: str, key: str) -> MapBox | None:
     """Draw it; the part of it a person has drawn a box around. ``box``: the one drawn at first."""
     few = len(points) <= _FEW
-    words_shown = points.column("words") if few else pc.utf8_slice_codeunits(points.column("words"), 0, _MANY_WORDS)
-    rows = points.select(["key", "x", "y"]).append_column("words", words_shown).append_column("shade", labels.dictionary_encode())
+    rows = choose_columns(points, labels)
     spec = _spec(tuple(legend), few, _extent(points.column("x")), _extent(points.column("y")))
     if box is not None:
         first = spec["params"][0] | {"value": {"x": [box.left, box.right], "y": [box.low, box.high]}}
         spec = spec | {"params": [first, *spec["params"][1:]]}
     event = st.vega_lite_chart(rows, spec, key=key, height=HEIGHT, on_select="rerun", selection_mode=BOX, alt=words)
     return _read(event)
+
+
+def choose_columns(points: pa.Table, labels: pa.Array) -> pa.Table:
+    """What the browser is sent. Of many points each has one text: every further column costs it a look at all of them."""
+    shade = labels.dictionary_encode()
+    if len(points) <= _FEW:
+        return points.select(["key", "x", "y", "words"]).append_column("shade", shade)
+    said = pc.binary_join_element_wise(points.column("key"), pc.utf8_slice_codeunits(points.column("words"), 0, _MANY_WORDS), ": ")
+    return points.select(["x", "y"]).append_column("said", said).append_column("shade", shade)
 
 
 def _read(event: Any) -> MapBox | None:
@@ -61,17 +71,14 @@ def _spec(legend: tuple[str, ...], few: bool, across: tuple[float, float], up: t
         legend=alt.Legend(orient="top", columns=3, symbolOpacity=1, symbolSize=90, labelLimit=260),
     )
     axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
-    chart = (
-        alt.Chart()
-        .mark_circle(size=46 if few else 9, opacity=0.85 if few else 0.55)
-        .encode(
-            x=alt.X("x:Q", axis=axis, scale=alt.Scale(domain=across, nice=False)),
-            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(domain=up, nice=False)),
-            color=shade,
-            tooltip=[alt.Tooltip("key:N", title="Key"), alt.Tooltip("words:N", title="Begins"), alt.Tooltip("shade:N", title="Colour")],
-        )
-        .add_params(alt.selection_interval(name=BOX, zoom=False))
-    )
+    # Of many a square is drawn sooner than a disc, and nobody can tell them apart.
+    marks = alt.Chart().mark_circle(size=46, opacity=0.85) if few else alt.Chart().mark_square(size=9, opacity=0.55)
+    chart = marks.encode(
+        x=alt.X("x:Q", axis=axis, scale=alt.Scale(domain=across, nice=False)),
+        y=alt.Y("y:Q", axis=axis, scale=alt.Scale(domain=up, nice=False)),
+        color=shade,
+        tooltip=_FEW_TOLD if few else alt.Tooltip("said:N"),
+    ).add_params(alt.selection_interval(name=BOX, zoom=False))
     spec: dict[str, Any] = chart.properties(data=alt.NamedData("rows")).to_dict()
     for name in ("data", "datasets", "$schema", "config"):
         spec.pop(name, None)
