@@ -15,6 +15,8 @@ from tests.faults.console import Console
 
 @pytest.mark.feature("M5", "N9")
 def test_a_box_drawn_on_the_map_lists_its_rows_and_a_colleague_gets_the_same_by_the_link(visit: Visit, filled_console: Console) -> None:
+    client = filled_console.client
+    before = client.get_index().generation
     visitor = visit(filled_console).open("Index", tab="Map")
     visitor.button("Lay out the map").click()
     canvas = visitor.page.get_by_test_id("stVegaLiteChart").locator("canvas")
@@ -38,8 +40,14 @@ def test_a_box_drawn_on_the_map_lists_its_rows_and_a_colleague_gets_the_same_by_
     visitor.shot("box", full=True)
     assert examine(visitor) == []
     expect(visitor.page).to_have_url(re.compile("box="))
+    assert examine(visitor) == []
     colleague = visit(filled_console, theme="dark").open("Index", tab="Map", box=visitor.param("box").replace("%2C", ","))
     expect(colleague.page.get_by_role("heading", name=re.compile(rf"^Rows {told[1]} rows in the box"))).to_be_visible(timeout=PATIENCE)
     expect(colleague.page.get_by_test_id("stVegaLiteChart").locator("canvas")).to_be_visible(timeout=PATIENCE)
     colleague.shot("colleague", full=True)
+    colleague.button("Embed again…").click()
+    expect(colleague.dialog()).to_contain_text(f"Embed {told[1]} rows again?")
+    colleague.dialog().get_by_role("button", name="Embed").click()
+    expect(visitor.said(f"{told[1]} rows in the queue to be embedded again")).to_be_visible(timeout=PATIENCE)
+    visitor.until(lambda: client.get_index().generation != before, "the index with the new vectors", seconds=60)
     assert visitor.complaints + colleague.complaints == []
