@@ -37,7 +37,7 @@ def _component(name: str) -> st.components.v2.types.ComponentRenderer:
     return st.components.v2.component(f"switchyard_{name}", js=(Path(__file__).parent / "assets" / f"{name}.js").read_text("utf-8"))
 
 
-_keyboard, _stillness, _easing, _scheme = map(_component, ("keyboard", "stillness", "easing", "scheme"))
+_keyboard, _stillness, _easing, _scheme, _links = map(_component, ("keyboard", "stillness", "easing", "scheme", "links"))
 
 
 def listen() -> None:
@@ -46,6 +46,7 @@ def listen() -> None:
         _stillness(key="stillness")
         _easing(key="easing")
         _scheme(key="scheme")
+        _links(key="links")
         heard = SHORTCUTS if are_on() else ()
         pages = {shortcut.keys: list(PAGES).index(shortcut.page) for shortcut in heard if shortcut.page}
         keys = [shortcut.keys for shortcut in heard if not shortcut.page]

@@ -5,6 +5,7 @@ No exceptions are needed: Streamlit 1.67 itself breaks none of the rules that ax
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import pytest
@@ -76,6 +77,10 @@ def test_axe_finds_nothing_serious_in_what_opens_on_top_of_a_page(visit: Visit, 
         visitor.shot(f"{name}-dark")
         visitor.dialog().get_by_role("button", name="Cancel").click()
         expect(visitor.dialog()).to_have_count(0)
+    visitor.open("Home", job=imported)
+    visitor.page.locator(".st-key-crumbs").get_by_role("link").click()
+    expect(visitor.page).not_to_have_url(re.compile("job="))
+    expect(visitor.page.locator(".st-key-crumbs")).to_have_count(0)
     assert faults == []
 
 
