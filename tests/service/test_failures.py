@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,9 +25,14 @@ def groups_of(road: Road) -> dict[str, dict[str, Any]]:
     return {group["cause"]: group for group in road.get("/api/queue/failures/groups")["groups"]}
 
 
+def while_it_waits(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Between two looks at its canary; this module's clock alone is changed, for other threads sleep too."""
+    monkeypatch.setattr(requeue, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: act()))
+
+
 def requeue_with(road: Road, works: Works, monkeypatch: pytest.MonkeyPatch, **request: Any) -> dict[str, Any]:
     """Start the job; while it watches its canary, a worker works."""
-    monkeypatch.setattr(requeue.time, "sleep", lambda _: work(works))
+    while_it_waits(monkeypatch, lambda: work(works))
     job_id = road.start("requeue", **request).json()["job_id"]
     works.perform_all()
     work(works)
@@ -102,11 +109,11 @@ def test_canaries_go_first_one_then_ten_then_the_rest(
     endpoint.heal.add("[503]")
     sent: list[int] = []
 
-    def watch(_: float) -> None:
+    def watch() -> None:
         sent.append(road.queue()["pending"])
         work(works)
 
-    monkeypatch.setattr(requeue.time, "sleep", watch)
+    while_it_waits(monkeypatch, watch)
     job_id = road.start("requeue", canary=True).json()["job_id"]
     works.perform_all()
     assert sent == [1, 10]
@@ -118,7 +125,7 @@ def test_canaries_go_first_one_then_ten_then_the_rest(
 @pytest.mark.feature("M4")
 def test_a_canary_nobody_takes_up_ends_the_job_in_words(planted: Road, works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requeue, "CANARY_WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(requeue.time, "sleep", lambda _: None)
+    while_it_waits(monkeypatch, lambda: None)
     job_id = planted.start("requeue", canary=True, selection={"cause": "quota"}).json()["job_id"]
     works.perform_all()
     error = planted.get(f"/api/jobs/{job_id}")["error"]
