@@ -37,16 +37,15 @@ def _component(name: str) -> st.components.v2.types.ComponentRenderer:
     return st.components.v2.component(f"switchyard_{name}", js=(Path(__file__).parent / "assets" / f"{name}.js").read_text("utf-8"))
 
 
-_keyboard, _stillness, _easing, _scheme, _links = map(_component, ("keyboard", "stillness", "easing", "scheme", "links"))
+_keyboard = _component("keyboard")
+_LISTENERS = {name: _component(name) for name in ("stillness", "easing", "scheme", "links", "toasts")}
 
 
 def listen() -> None:
     """Hear the shortcuts and do what they say; every page calls this once, outside every live block."""
     with st.container(key="listeners"):
-        _stillness(key="stillness")
-        _easing(key="easing")
-        _scheme(key="scheme")
-        _links(key="links")
+        for name, listener in _LISTENERS.items():
+            listener(key=name)
         heard = SHORTCUTS if are_on() else ()
         pages = {shortcut.keys: list(PAGES).index(shortcut.page) for shortcut in heard if shortcut.page}
         keys = [shortcut.keys for shortcut in heard if not shortcut.page]

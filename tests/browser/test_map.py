@@ -40,7 +40,6 @@ def test_a_box_drawn_on_the_map_lists_its_rows_and_a_colleague_gets_the_same_by_
     visitor.shot("box", full=True)
     assert examine(visitor) == []
     expect(visitor.page).to_have_url(re.compile("box="))
-    assert examine(visitor) == []
     colleague = visit(filled_console, theme="dark").open("Index", tab="Map", box=visitor.param("box").replace("%2C", ","))
     expect(colleague.page.get_by_role("heading", name=re.compile(rf"^Rows {told[1]} rows in the box"))).to_be_visible(timeout=PATIENCE)
     expect(colleague.page.get_by_test_id("stVegaLiteChart").locator("canvas")).to_be_visible(timeout=PATIENCE)
