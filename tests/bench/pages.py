@@ -22,7 +22,7 @@ from tests.bench.tab import Tab
 from tests.browser.walk import SAMPLE, finish, is_searchable, make_plan, read_rows, to_csv
 from tests.faults.console import ROOT, Console, free_port, until
 
-ROUNDS = 30
+ROUNDS = 150
 INTERVAL = 2.0
 POINTS = 180  # a quarter of an hour of samples: what the charts show unless one asks for more
 FAILED_ROWS = 200  # a whole page of the table of failures
