@@ -32,7 +32,7 @@ class IndexReading(Reading):
     factory: str | None = None
     embedder: str | None = None
     size_bytes: int | None = None
-    sha256: str | None = None
+    sha256: str | None = Field(None, description="of the FAISS file; a refreshed one gets it a moment after it is served")
     built_at: datetime | None = None
     build_seconds: float | None = None
     built_by_job: str | None = None

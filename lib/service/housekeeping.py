@@ -16,7 +16,9 @@ from lib.service.config import Config
 from lib.service.credentials import recheck_changed
 from lib.service.engine import Executor, JobQueue
 from lib.service.errors import GateRefused
+from lib.service.index.durable import FolderBusy
 from lib.service.index.generations import Generations
+from lib.service.index.stored import DamagedIndex
 from lib.service.inspections import sweep_quarantine
 from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
@@ -70,7 +72,7 @@ class Housekeeping:
         self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
         self._next_recovery, self._next_recheck, self._next_cleaning, self._next_count = 0.0, 0.0, 0.0, 0.0
-        self._swept_for: int | None = None
+        self._tidied_for: int | None = None
         self._recovery = Recovery(database, executor, in_hand)
 
     def keep(self) -> None:
@@ -78,7 +80,7 @@ class Housekeeping:
         now = time.monotonic()
         try:
             self._refresh_index()
-            self._sweep_generations()
+            self._tidy_generations()
             self._count_drift()
             carry_out(self._database, self._queue)
             end_overdue_drains(self._database)
@@ -120,12 +122,19 @@ class Housekeeping:
         except GateRefused:
             log.info("refresh_refused")
 
-    def _sweep_generations(self) -> None:
-        """Once for each new generation: no job waits for the disk to give up an old one."""
+    def _tidy_generations(self) -> None:
+        """Once for each new generation: no job waits for its SHA-256, nor for the disk to give up an old one."""
         served = self._generations.current()
-        if served and served.generation != self._swept_for:
+        if served and served.generation != self._tidied_for:
             self._generations.sweep()
-            self._swept_for = served.generation
+            try:
+                self._generations.seal(served)
+            except (OSError, FolderBusy) as error:
+                log.warning("sealing_failed", generation=served.generation, error=str(error))
+                return
+            except DamagedIndex as damage:
+                log.error("served_index_damaged", generation=served.generation, detail=str(damage))
+            self._tidied_for = served.generation
 
     def _count_drift(self) -> None:
         """Have a large index counted against its table once nothing else runs; a small one is counted by the job that made it."""

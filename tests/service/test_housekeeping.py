@@ -13,10 +13,12 @@ from lib.contract.states import Operation
 from lib.service import housekeeping
 from lib.service.config import Config
 from lib.service.housekeeping import Housekeeping
+from lib.service.index.durable import sha256_of
 from lib.service.operations import counting
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from tests.service.road import Road, csv_of, sheet
+from tests.service.snapshots import take
 
 
 class NoEngine:
@@ -125,6 +127,19 @@ def test_of_the_generations_the_served_one_and_the_one_before_stay(road: Road, h
     assert len(list(config.index_dir.glob("generation-*"))) == 3, "no job waits for the disk to give up an old one"
     house.keep()
     assert sorted(path.name for path in config.index_dir.glob("generation-*")) == ["generation-000002", "generation-000003"]
+
+
+@pytest.mark.feature("N1", "N4")
+def test_a_refreshed_index_gets_its_sha256_a_moment_later_or_with_its_snapshot(road: Road, house: Housekeeping, config: Config) -> None:
+    road.fill(sheet(*range(30)))
+    road.fill(sheet(*range(31)))
+    path = config.index_dir / "generation-000002" / "index.faiss"
+    assert (road.get("/api/index")["generation"], road.get("/api/index")["sha256"]) == (2, None)
+    house.keep()
+    assert road.get("/api/index")["sha256"] == sha256_of(path)
+    road.fill(sheet(*range(32)))
+    assert road.get("/api/index")["sha256"] is None
+    assert take(road)["sha256"] == road.get("/api/index")["sha256"] == sha256_of(config.index_dir / "generation-000003" / "index.faiss")
 
 
 def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(

@@ -54,9 +54,10 @@ class HashedFile:
     another sends it to the disk, and the writer waits for neither. Use it as a context manager; ``facts`` are known afterwards.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Make or empty the file at ``path``."""
+    def __init__(self, path: Path, *, sealed: bool = True) -> None:
+        """Make or empty the file at ``path``. Not ``sealed``: XXH3 alone is taken, and SHA-256 by whoever seals the file later."""
         self.path = path
+        self._sealed = sealed
         self._file = path.open("wb", buffering=0)
         self._sha256, self._xxh3 = hashlib.sha256(), xxhash.xxh3_128()
         self._unhashed: SimpleQueue[memoryview | None] = SimpleQueue()
@@ -120,7 +121,7 @@ class HashedFile:
 
     def _hash(self) -> None:
         while (data := self._unhashed.get()) is not None:
-            if self._wanted:
+            if self._wanted and self._sealed:
                 self._sha256.update(data)
             with self._room:
                 self._hashed += len(data)
@@ -136,7 +137,7 @@ class HashedFile:
     @property
     def facts(self) -> FileFacts:
         """Of everything written."""
-        return FileFacts(sha256=self._sha256.hexdigest(), xxh3=self._xxh3.hexdigest(), size_bytes=self._written)
+        return FileFacts(sha256=self._sha256.hexdigest() if self._sealed else None, xxh3=self._xxh3.hexdigest(), size_bytes=self._written)
 
 
 def sha256_of(path: Path) -> str:

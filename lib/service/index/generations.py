@@ -20,12 +20,13 @@ from pathlib import Path
 
 import faiss
 
-from lib.service.index.durable import FolderBusy, HashedFile, copy_hashed, exclusive, sync_folder, write_synced
+from lib.service.index.durable import FolderBusy, HashedFile, copy_hashed, exclusive, file_facts, sync_folder, write_synced
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, FileFacts, Manifest, folder_name, generation_of, hash_ids, read_whole
 from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, write_pointer
 from lib.service.index.stored import Content, DamagedIndex, Written, check_stored
 
 _BUILDING = "building-"
+_FRESH_MANIFEST_FILE = f"{MANIFEST_FILE}.new"
 _LOCK_FILE = ".lock"
 _LOCK_SECONDS = 60.0
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -101,17 +102,18 @@ class Generations:
         revision: int,
         job_id: str,
         based_on: int | None = None,
+        sealed: bool = True,
     ) -> Manifest:
         """Make the index that ``content`` writes the served generation; on an error the old one stays. Safe to repeat after death.
 
         ``based_on`` is the generation an update is made from (0: none was there): Superseded when another is served by now. A job
         that has published this revision or a later one gets that generation back and writes nothing. FolderBusy when another
-        publish does not end.
+        publish does not end. Not ``sealed``: SHA-256, which takes longer than all else of an update, is left to ``seal``.
         """
         begun = time.monotonic()
 
         def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
-            written, facts = self._write(content, building, served)
+            written, facts = self._write(content, building, served, sealed=sealed)
             return Manifest(
                 generation=generation,
                 previous_generation=served.generation if served else None,
@@ -181,6 +183,26 @@ class Generations:
             write_pointer(self.folder, generation)
             return manifest
 
+    def seal(self, manifest: Manifest) -> Manifest:
+        """The same generation with the SHA-256 of its file, written down; DamagedIndex when the file is not what was published.
+
+        What is served stays served meanwhile. A generation that was swept meanwhile is a FileNotFoundError.
+        """
+        if manifest.index_file.sha256:
+            return manifest
+        folder = self.folder_of(manifest)
+        facts = file_facts(folder / INDEX_FILE)
+        if facts.xxh3 != manifest.index_file.xxh3:
+            raise DamagedIndex(f"{INDEX_FILE} of {folder.name} has another hash than its manifest.")
+        whole = manifest.model_copy(update={"files": {INDEX_FILE: facts}})
+        with exclusive(self.folder / _LOCK_FILE, timeout_seconds=self._lock_seconds):
+            write_synced(folder / _FRESH_MANIFEST_FILE, whole.to_json())
+            (folder / _FRESH_MANIFEST_FILE).replace(folder / MANIFEST_FILE)
+            sync_folder(folder)
+            if read_pointer(self.folder) == manifest.generation:
+                write_pointer(self.folder, manifest.generation)  # by which readers know that there is news
+        return whole
+
     def sweep(self) -> list[str]:
         """Remove what no publish under way needs and nobody can go back to; the names removed. Nothing while a publish is under way."""
         if not self.folder.is_dir():
@@ -202,11 +224,11 @@ class Generations:
             _remove(path)
         return sorted(path.name for path in leftovers)
 
-    def _write(self, content: Content, building: Path, served: Manifest | None) -> tuple[Written, FileFacts]:
+    def _write(self, content: Content, building: Path, served: Manifest | None, *, sealed: bool) -> tuple[Written, FileFacts]:
         _remove(building)
         building.mkdir()
         self._on_step(PublishStep.BEGUN)
-        with HashedFile(building / INDEX_FILE) as file:
+        with HashedFile(building / INDEX_FILE, sealed=sealed) as file:
             written = content(file, self.folder_of(served) if served else None)
             self._on_step(PublishStep.WRITTEN)
             file.settle()

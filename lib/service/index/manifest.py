@@ -25,7 +25,7 @@ class FileFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    sha256: str
+    sha256: str | None = None  #: of a file that is handed out; a generation just refreshed gets it when it is sealed
     size_bytes: int
     xxh3: str | None = None  #: XXH3 of 128 bits, to prove the file quickly; older manifests lack it
 

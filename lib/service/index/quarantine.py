@@ -131,12 +131,13 @@ def _read_zeros(file: BinaryIO, count: int) -> None:
 def check_set(folder: Path) -> Staged:
     """The set in ``folder`` if its manifest is sound and every file is the one it names. BadFile."""
     manifest = _read_manifest(folder / MANIFEST_FILE)
-    for name in (IDS_FILE, INDEX_FILE):
+    found = {name: sha256_of(folder / name) for name in (IDS_FILE, INDEX_FILE)}
+    for name, sha256 in found.items():
         facts = manifest.files[name]
-        if (folder / name).stat().st_size != facts.size_bytes or sha256_of(folder / name) != facts.sha256:
+        if (folder / name).stat().st_size != facts.size_bytes or sha256 != facts.sha256:
             raise BadFile(Fault.WRONG_CHECKSUM, f"{name} is not the file the manifest names.")
     _check_ids(folder / IDS_FILE, manifest)
-    return Staged(folder, manifest.index_file.sha256, manifest)
+    return Staged(folder, found[INDEX_FILE], manifest)
 
 
 def check_structure(staged: Staged) -> Structure:

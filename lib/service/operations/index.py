@@ -104,7 +104,7 @@ def _refresh(context: JobContext) -> dict[str, Any]:
             on_progress=lambda done: context.tell("updating", done, changes),
         )
         try:
-            return _publish(context, generations, content, embedder, upto, based_on=served.generation) | {"changes": changes}
+            return _publish(context, generations, content, embedder, upto, based_on=served.generation, sealed=False) | {"changes": changes}
         except DamagedIndex as damage:
             context.say(f"the served generation cannot be updated, so it is built anew: {damage}", level="warning")
     return build_anew(context)
@@ -167,7 +167,14 @@ def _generations(context: JobContext) -> Generations:
 
 
 def _publish(
-    context: JobContext, generations: Generations, content: Content, embedder: Embedder, upto: int, *, based_on: int | None = None
+    context: JobContext,
+    generations: Generations,
+    content: Content,
+    embedder: Embedder,
+    upto: int,
+    *,
+    based_on: int | None = None,
+    sealed: bool = True,
 ) -> dict[str, Any]:
     try:
         manifest = generations.publish(
@@ -177,6 +184,7 @@ def _publish(
             revision=upto,
             job_id=context.job.job_id,
             based_on=based_on,
+            sealed=sealed,
         )
     except Superseded as superseded:
         raise OperationFailed(JobFailure.SUPERSEDED, str(superseded), "Nothing is lost: the next refresh takes it up.") from superseded

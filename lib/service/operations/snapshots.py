@@ -60,6 +60,7 @@ def _save(context: JobContext, name: str, note: str, *, automatic: bool, table_s
     served = generations.current()
     if served is None:
         return None
+    served = generations.seal(served)
     facts = save_copy(generations.folder_of(served), served, folder, table_sha256=table_sha256, quickly=quickly)
     # Automatic ones are seldom downloaded: their digest is made when one is.
     bundle = None if automatic else Bundle(folder).facts()

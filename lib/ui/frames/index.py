@@ -144,7 +144,11 @@ def index_facts(reading: IndexReading) -> list[tuple[str, str, str]]:
             _consistency(reading.ids_consistent),
             "Whether the file holds exactly the ids that were written; looked at when it is opened.",
         ),
-        ("SHA-256", code(reading.sha256), "The checksum of the file: a copy with the same one is the same."),
+        (
+            "SHA-256",
+            code(reading.sha256) if reading.sha256 else "being computed",
+            "The checksum of the file: a copy with the same one is the same.",
+        ),
     ]
 
 

@@ -48,7 +48,7 @@ def generations(tmp_path: Path) -> Generations:
 
 @pytest.fixture
 def publish(generations, index_of) -> Callable[..., Manifest]:
-    def publish_ids(*ids: int, job_id: str, revision: int = 1, into: Generations = generations) -> Manifest:
-        return into.publish(index_of(*ids), embedder="fake-16", fingerprint="f" * 16, revision=revision, job_id=job_id)
+    def publish_ids(*ids: int, job_id: str, revision: int = 1, into: Generations = generations, sealed: bool = True) -> Manifest:
+        return into.publish(index_of(*ids), embedder="fake-16", fingerprint="f" * 16, revision=revision, job_id=job_id, sealed=sealed)
 
     return publish_ids

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lib.service.index.durable import FolderBusy, HashedFile, exclusive
+from lib.service.index.durable import FolderBusy, HashedFile, exclusive, sha256_of
 from lib.service.index.generations import Generations, Superseded
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE
-from lib.service.index.pointer import POINTER_FILE
+from lib.service.index.pointer import POINTER_FILE, mark_pointer
 from lib.service.index.stored import DamagedIndex
 
 
@@ -217,3 +217,34 @@ def test_a_full_disk_ends_the_publish_with_the_systems_own_error(generations, pu
         publish(2, job_id="b")
     assert generations.current() == first
     assert names(generations) == {"CURRENT", "generation-000001"}
+
+
+@pytest.mark.feature("N1", "N4")
+def test_a_generation_is_served_at_once_and_sealed_later(generations, publish):
+    publish(1, job_id="a")
+    served = publish(1, 2, job_id="b", revision=2, sealed=False)
+    path, mark = generations.folder_of(served) / INDEX_FILE, mark_pointer(generations.folder)
+    assert (generations.current(), served.index_file.sha256) == (served, None)
+    (path.parent / f"{MANIFEST_FILE}.new").write_bytes(b"half")  # of somebody who died while sealing
+    sealed = generations.seal(served)
+    assert sealed.index_file.sha256 == sha256_of(path)
+    assert generations.current() == sealed == generations.seal(sealed)
+    assert sealed == served.model_copy(update={"files": sealed.files})
+    assert mark_pointer(generations.folder) != mark, "readers are not told"
+    assert {each.name for each in path.parent.iterdir()} == {INDEX_FILE, MANIFEST_FILE}
+
+
+def test_sealing_one_that_is_not_served_leaves_the_pointer_alone(generations, publish):
+    first = publish(1, job_id="a", sealed=False)
+    second, mark = publish(2, job_id="b", revision=2), mark_pointer(generations.folder)
+    assert generations.seal(first).index_file.sha256
+    assert (generations.current(), mark_pointer(generations.folder)) == (second, mark)
+
+
+@pytest.mark.feature("N4")
+def test_a_file_that_is_not_the_published_one_is_never_sealed(generations, publish):
+    served = publish(1, 2, job_id="a", sealed=False)
+    flip(generations.folder_of(served) / INDEX_FILE, 200)
+    with pytest.raises(DamagedIndex, match="another hash"):
+        generations.seal(served)
+    assert generations.current().index_file.sha256 is None
