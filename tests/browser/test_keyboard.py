@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -164,4 +165,27 @@ LISTEN_FOR_TICKS = """() => {
     const name = [...frame.closest('[class*=st-key-ticker_]').classList].find((each) => each.startsWith('st-key-ticker_')).slice(14);
     window.__heard[name] = (window.__heard[name] || 0) + 1;
   });
+}"""
+
+
+@pytest.mark.feature("L6", "X10")
+def test_blocks_whose_timers_fall_into_step_are_all_redrawn(visit: Visit, filled_console: Console) -> None:
+    visitor = visit(filled_console).open("Index")
+    visitor.page.locator(".st-key-ticker_snapshots iframe").wait_for(state="attached")
+    visitor.page.get_by_role("radio", name="15 s").click()
+    expect(visitor.page.locator(".sy-bar")).to_contain_text("every 15 s")
+    before = Counter(visitor.ticks)
+    asked = visitor.page.evaluate(TICK_ALL_AT_ONCE)
+    assert asked >= 3
+    # The frame has a timer of its own.
+    visitor.until(lambda: len(visitor.ticks - before) == asked + 1, "a run of every block", seconds=10)
+
+
+TICK_ALL_AT_ONCE = """() => {
+  const frames = [...document.querySelectorAll('[class*=st-key-ticker_] iframe')];
+  for (const { contentWindow: source } of frames) {
+    const data = { isStreamlitMessage: true, type: 'streamlit:setComponentValue', value: 1000, dataType: 'json' };
+    window.dispatchEvent(new MessageEvent('message', { data, source, origin: location.origin }));
+  }
+  return frames.length;
 }"""
