@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,13 @@ WORDS_LENGTH = 80
 #: How the columns of the fields are called in the points: this, then the field's name.
 FIELD_COLUMN = "field:"
 
+#: Corners a lasso has at most: of a line drawn by hand a few dozen tell everything.
+LASSO_CORNERS = 200
+
+#: Where something stands on the plane: x, y.
+MapPlace = tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]]
+#: A part of the plane, by the corners of the line around it; from the last a straight line leads back to the first.
+MapLasso = Annotated[tuple[MapPlace, ...], Field(min_length=3, max_length=LASSO_CORNERS)]
 MapLayout = Literal["coarse", "fine"]
 MapKind = Literal["near_duplicates", "outliers"]
 
@@ -31,19 +38,10 @@ class MapRequest(Request):
     anew: bool = Field(False, description="forget where things stood on the last map")
 
 
-class MapBox(Request):
-    """A part of the plane, its edges included."""
-
-    left: float = Field(allow_inf_nan=False)
-    right: float = Field(allow_inf_nan=False)
-    low: float = Field(allow_inf_nan=False)
-    high: float = Field(allow_inf_nan=False)
-
-
 class MapPart(Request):
-    """The points that are all of this: inside the box, of the region, and of these of the kind. Null: not asked for."""
+    """The points that are all of this: inside the lasso, of the region, and of these of the kind. Null: not asked for."""
 
-    box: MapBox | None = None
+    lasso: MapLasso | None = None
     region: int | None = None
     kind: MapKind | None = Field(None, description="near_duplicates of any row, or the outliers: the 1 % with the least like nearest other")
 
@@ -57,7 +55,7 @@ class RenewRequest(Request):
     @model_validator(mode="after")
     def _refuse_everything(self) -> Self:
         if self.part == MapPart():
-            raise ValueError("name a box, a region or a kind of rows: the whole map is not meant by leaving all of them out")
+            raise ValueError("name a lasso, a region or a kind of rows: the whole map is not meant by leaving all of them out")
         return self
 
 

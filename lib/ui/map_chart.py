@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from lib.contract.maps import MapBox
+from lib.contract.maps import MapLasso
+from lib.ui.map_lasso import LASSO, Extent, draw_lasso, read_drawn
 
 HEIGHT = 560
 #: Up to so many points each is a disc one can point at; more of them are dust.
@@ -20,21 +21,20 @@ _MANY_WORDS = 28
 #: Told apart with any kind of colour vision, on light and dark alike; the last is for all others.
 _COLOURS = ("#3b82f6", "#ef6c00", "#10a37f", "#c026d3", "#eab308", "#64b5f6", "#e11d48", "#65a30d")
 _REST = "#94a3b8"
-BOX = "box"
 #: What pointing at one of few says; one of many says one text, for each part of it is worked out for every point beforehand.
 _FEW_TOLD = [alt.Tooltip("key:N", title="Key"), alt.Tooltip("words:N", title="Begins"), alt.Tooltip("shade:N", title="Colour")]
 
 
-def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, box: MapBox | None, words: str, key: str) -> MapBox | None:
-    """Draw it; the part of it a person has drawn a box around. ``box``: the one drawn at first."""
+def show_chart(points: pa.Table, labels: pa.Array, legend: list[str], *, lasso: MapLasso | None, words: str, key: str) -> MapLasso | None:
+    """Draw it; the line around a part of it. ``lasso``: the line as it is known; the same comes back until a person draws another."""
+    across, up = _extent(points.column("x")), _extent(points.column("y"))
+    if key not in st.session_state:
+        st.session_state[f"{key}_first"] = lasso  # another one in the specification would draw the chart anew
     few = len(points) <= _FEW
+    spec = _spec(tuple(legend), few, across, up, st.session_state[f"{key}_first"])
     rows = choose_columns(points, labels)
-    spec = _spec(tuple(legend), few, _extent(points.column("x")), _extent(points.column("y")))
-    if box is not None:
-        first = spec["params"][0] | {"value": {"x": [box.left, box.right], "y": [box.low, box.high]}}
-        spec = spec | {"params": [first, *spec["params"][1:]]}
-    event = st.vega_lite_chart(rows, spec, key=key, height=HEIGHT, on_select="rerun", selection_mode=BOX, alt=words)
-    return _read(event)
+    event = st.vega_lite_chart(rows, spec, key=key, height=HEIGHT, on_select="rerun", selection_mode=LASSO, alt=words)
+    return read_drawn(event, lasso, across, up)
 
 
 def choose_columns(points: pa.Table, labels: pa.Array) -> pa.Table:
@@ -46,23 +46,15 @@ def choose_columns(points: pa.Table, labels: pa.Array) -> pa.Table:
     return points.select(["x", "y"]).append_column("said", said).append_column("shade", shade)
 
 
-def _read(event: Any) -> MapBox | None:
-    drawn = event["selection"].get(BOX) if event else None
-    if not drawn or "x" not in drawn or "y" not in drawn:
-        return None
-    (left, right), (low, high) = sorted(drawn["x"]), sorted(drawn["y"])
-    return MapBox(left=left, right=right, low=low, high=high)
-
-
-def _extent(places: pa.ChunkedArray) -> tuple[float, float]:
-    """The two ends of an axis. Said in the specification: rows come after it, and a box drawn on an axis without ends is lost."""
+def _extent(places: pa.ChunkedArray) -> Extent:
+    """The two ends of an axis. Said in the specification: rows come after it, and a line drawn on an axis without ends is lost."""
     ends = pc.min_max(places).as_py()
     margin = max(0.02 * (ends["max"] - ends["min"]), 0.01)
     return round(ends["min"] - margin, 3), round(ends["max"] + margin, 3)
 
 
-@cache
-def _spec(legend: tuple[str, ...], few: bool, across: tuple[float, float], up: tuple[float, float]) -> dict[str, Any]:
+@lru_cache(maxsize=32)
+def _spec(legend: tuple[str, ...], few: bool, across: Extent, up: Extent, first: MapLasso | None) -> dict[str, Any]:
     colours = [_REST if label in {"all others", "empty"} else _COLOURS[place % len(_COLOURS)] for place, label in enumerate(legend)]
     shade = alt.Color(
         "shade:N",
@@ -78,8 +70,8 @@ def _spec(legend: tuple[str, ...], few: bool, across: tuple[float, float], up: t
         y=alt.Y("y:Q", axis=axis, scale=alt.Scale(domain=up, nice=False)),
         color=shade,
         tooltip=_FEW_TOLD if few else alt.Tooltip("said:N"),
-    ).add_params(alt.selection_interval(name=BOX, zoom=False))
-    spec: dict[str, Any] = chart.properties(data=alt.NamedData("rows")).to_dict()
-    for name in ("data", "datasets", "$schema", "config"):
-        spec.pop(name, None)
-    return spec | {"usermeta": {"embedOptions": {"renderer": "canvas"}}}
+    )
+    drawn: dict[str, Any] = chart.properties(data=alt.NamedData("rows")).to_dict()
+    shown = {name: drawn[name] for name in ("mark", "encoding")}
+    layers, config = draw_lasso(shown["encoding"]["x"], shown["encoding"]["y"], first, up)
+    return {"layer": [shown, *layers], "config": config, "usermeta": {"embedOptions": {"renderer": "canvas"}}}

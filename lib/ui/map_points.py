@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lib.contract.formulas import disarm
 from lib.contract.map_parts import choose_points, find_outlier_cosine
-from lib.contract.maps import FIELD_COLUMN, NEAR_DUPLICATE_COSINE, IndexMap, MapBox, MapPart, MapRegion
+from lib.contract.maps import FIELD_COLUMN, NEAR_DUPLICATE_COSINE, IndexMap, MapPart, MapRegion
 
 #: Values of a field that have a colour of their own; the rest are one.
 SHADES = 8
@@ -23,20 +23,6 @@ TWINS, AROUND, ALONE = f"nearly the same ({NEAR_DUPLICATE_COSINE:.2f} or more)",
 #: Days, newest first, and what rows changed within them are called.
 _AGES = ((1, "within a day"), (7, "within a week"), (31, "within a month"), (365, "within a year"))
 _OLDER = "longer ago"
-
-
-def write_box(box: MapBox) -> str:
-    """As a link carries it."""
-    return ",".join(f"{edge:.4f}" for edge in (box.left, box.right, box.low, box.high))
-
-
-def read_box(text: str | None) -> MapBox | None:
-    """As a link carries it; None for anything else."""
-    try:
-        left, right, low, high = (float(part) for part in (text or "").split(","))
-        return MapBox(left=min(left, right), right=max(left, right), low=min(low, high), high=max(low, high))
-    except ValueError:
-        return None
 
 
 def shadings(laid_out: IndexMap) -> list[str]:

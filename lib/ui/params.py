@@ -18,7 +18,7 @@ from lib.ui.frames.export_scope import STATE_WORDS
 from lib.ui.frames.export_sheet import GOOGLE_SHEET
 from lib.ui.frames.items import AGES, STATES
 from lib.ui.frames.jobs import PERIODS
-from lib.ui.map_points import read_box
+from lib.ui.map_lasso import read_lasso
 from lib.ui.marks import JOB_MARKS, OPERATION_WORDS, Tone, box, icon
 from lib.ui.session import Keys, Params
 from lib.ui.strange import note_strange, strange_on
@@ -51,8 +51,6 @@ CHOICES_ON: Mapping[str, dict[str, frozenset[str]]] = {
 }
 
 
-
-
 def _is_day(value: str) -> bool:
     try:
         return bool(date.fromisoformat(value))
@@ -63,7 +61,7 @@ def _is_day(value: str) -> bool:
 #: page → name → whether a value can be meant, where the values are too many to list.
 FORMS_ON: Mapping[str, dict[str, Callable[[str], bool]]] = {
     "Export": {Params.SINCE: _is_day},
-    "Index": {Params.BOX: lambda value: read_box(value) is not None},
+    "Index": {Params.LASSO: lambda value: read_lasso(value) is not None},
     "Queue": {Params.ROW: lambda value: value.isascii() and value.isdigit()},
 }
 

@@ -87,7 +87,7 @@ class Params:
     OBJECT: Final = "object"  #: the audit list's filter
     AS_OF: Final = "as_of"  #: a moment to show beside the present
     COLOUR: Final = "colour"  #: what the map is coloured by
-    BOX: Final = "box"  #: the part of the map whose rows are listed
+    LASSO: Final = "lasso"  #: the part of the map whose rows are listed
     MAP: Final = "map"  #: the map on which that part was drawn
     REGION: Final = "region"  #: the map's region whose rows are listed
     KIND: Final = "kind"  #: which rows of the map are listed

@@ -1,4 +1,4 @@
-"""The Map part of the Index page: what was laid out, the box of a link, the rows behind it, and the list beside it."""
+"""The Map part of the Index page: what was laid out, the lasso of a link, the rows behind it, and the list beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 
 from lib.contract.events import Topic
-from lib.contract.maps import MapBox, MapPart, MapRequest, RenewRequest
+from lib.contract.maps import MapPart, MapRequest, RenewRequest
 from lib.contract.states import JobState, Operation
 from tests.pages.canned import job, operations
 from tests.pages.fake_maps import laid_out
@@ -46,19 +46,19 @@ def test_the_map_says_its_age_its_generation_and_that_the_index_has_moved_on(vis
 
 
 @pytest.mark.feature("M5", "X11")
-def test_the_box_of_a_link_lists_exactly_the_rows_inside(visit):
-    seen = visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0")
-    assert "20 rows in the box" in seen.text
+def test_the_lasso_of_a_link_lists_exactly_the_rows_inside(visit):
+    seen = visit_map(visit, laid_out(), lasso="9.5_0.5_11.5_0.5_11.5_1_9.5_1")
+    assert "20 rows in the lasso" in seen.text
     assert "KB-120" in seen.text
     assert "KB-119" not in seen.text.replace("KB-119</td>", "")  # only as somebody's nearest
-    assert seen.param("box") == "9.5,11.5,0.5,1.0"
+    assert seen.param("lasso") == "9.5_0.5_11.5_0.5_11.5_1_9.5_1"
     assert "drawn on another map" not in seen.text
     assert "Download 20 rows (CSV)" in {button.label for button in seen.app.get("download_button")} or "20 rows" in seen.text
 
 
 @pytest.mark.feature("M5")
-def test_the_rows_of_a_box_are_embedded_again_after_a_question_that_says_how_many_and_what_it_costs(visit):
-    seen = visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0")
+def test_the_rows_of_a_lasso_are_embedded_again_after_a_question_that_says_how_many_and_what_it_costs(visit):
+    seen = visit_map(visit, laid_out(), lasso="9.5_0.5_11.5_0.5_11.5_1_9.5_1")
     seen.button("start_renewal").click().run()
     assert seen.dialog_title == "Embed 20 rows again?"
     for words in ("**20 rows**", "no money", "Search goes on with the present vectors", "Nobody can bring back"):
@@ -66,7 +66,7 @@ def test_the_rows_of_a_box_are_embedded_again_after_a_question_that_says_how_man
     assert not seen.asked("start_renewal")
     seen.button("dialog_confirm").click().run()
     ((request, key),) = seen.asked("start_renewal")
-    assert request == RenewRequest(map_id="6" * 32, part=MapPart(box=MapBox(left=9.5, right=11.5, low=0.5, high=1.0)))
+    assert request == RenewRequest(map_id="6" * 32, part=MapPart(lasso=((9.5, 0.5), (11.5, 0.5), (11.5, 1.0), (9.5, 1.0))))
     assert key
     assert "20 rows are put into the queue to be embedded again" in seen.text
 
@@ -94,14 +94,14 @@ def test_without_the_chart_a_region_and_what_is_there_twice_are_found_by_choosin
 
 @pytest.mark.feature("M5", "X11")
 def test_what_a_link_to_the_map_says_that_this_map_does_not_have_is_said_and_left_aside(visit):
-    seen = visit_map(visit, laid_out(), box="here,there", colour="Mood", region="Atlantis")
+    seen = visit_map(visit, laid_out(), lasso="here_there", colour="Mood", region="Atlantis")
     said = seen.text.split("Part of this link was not understood")[1].split("left aside")[0]
-    assert all(each in said for each in ("box=here,there", "colour=Mood", "region=Atlantis"))
-    assert "draw a box on the map" in seen.text, "and the page shows what it shows without"
-    assert not {"box", "colour", "region"} & set(seen.app.query_params)
+    assert all(each in said for each in ("lasso=here_there", "colour=Mood", "region=Atlantis"))
+    assert "draw a line around some rows" in seen.text, "and the page shows what it shows without"
+    assert not {"lasso", "colour", "region"} & set(seen.app.query_params)
 
 
 @pytest.mark.feature("M5", "X11")
-def test_a_box_that_was_drawn_on_another_map_says_so_and_one_of_this_map_does_not(visit):
-    assert "drawn on another map" in visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0", map="77777777").text
-    assert "drawn on another map" not in visit_map(visit, laid_out(), box="9.5,11.5,0.5,1.0", map="66666666").text
+def test_a_lasso_that_was_drawn_on_another_map_says_so_and_one_of_this_map_does_not(visit):
+    assert "drawn on another map" in visit_map(visit, laid_out(), lasso="9.5_0.5_11.5_0.5_11.5_1_9.5_1", map="77777777").text
+    assert "drawn on another map" not in visit_map(visit, laid_out(), lasso="9.5_0.5_11.5_0.5_11.5_1_9.5_1", map="66666666").text

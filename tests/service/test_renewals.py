@@ -16,7 +16,7 @@ from tests.service.probes import rows_of
 from tests.service.road import Road, csv_of, sheet
 from tests.service.test_restore_kills import Killed
 
-ALL = {"box": {"left": -1e6, "right": 1e6, "low": -1e6, "high": 1e6}}
+ALL = {"lasso": [[-1e6, -1e6], [1e6, -1e6], [1e6, 1e6], [-1e6, 1e6]]}
 
 
 def lay_out(road: Road) -> str:

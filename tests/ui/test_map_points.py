@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from lib.contract.maps import MapBox, MapPart
+from lib.contract.maps import MapLasso, MapPart
 from lib.ui.map_points import (
     CHANGED,
     EMPTY,
@@ -20,25 +20,27 @@ from lib.ui.map_points import (
     SOURCE,
     STATE,
     choose,
-    read_box,
     shade,
     shadings,
     to_csv,
-    write_box,
 )
 from tests.pages.fake_maps import EACH, REGIONS, laid_out, points
 
 NOW = datetime.now(UTC)
 
 
+def box(left: float, right: float, low: float, high: float) -> MapLasso:
+    return ((left, low), (right, low), (right, high), (left, high))
+
+
 @pytest.mark.feature("M5")
-def test_the_rows_of_a_box_are_those_whose_points_are_inside_edges_included():
+def test_the_rows_of_a_lasso_are_those_whose_points_are_inside():
     table = points()
-    box = MapBox(left=10.0, right=10.5, low=0.0, high=1.0)
+    lasso = box(9.99, 10.51, -0.01, 1.0)
     assert len(choose(table, MapPart())) == REGIONS * EACH
-    inside = choose(table, MapPart(box=box))
+    inside = choose(table, MapPart(lasso=lasso))
     assert inside.column("x").to_pylist() == [x for x in table.column("x").to_pylist() if 10.0 <= x <= 10.5]
-    assert len(choose(table, MapPart(box=box, region=2))) == 0
+    assert len(choose(table, MapPart(lasso=lasso, region=2))) == 0
     assert choose(table, MapPart(region=1, kind="near_duplicates")).column("key").to_pylist() == ["KB-100", "KB-101"]
 
 
@@ -47,17 +49,9 @@ def test_outliers_are_those_of_what_is_looked_at_and_not_of_the_whole_map():
     table = points()
     assert choose(table, MapPart(kind="outliers")).column("key").to_pylist() == ["KB-039", "KB-139", "KB-239"]
     assert choose(table, MapPart(region=1, kind="outliers")).column("key").to_pylist() == ["KB-139"]
-    crowd = MapBox(left=20.0, right=20.9, low=0.0, high=0.9)
-    assert len(choose(table, MapPart(box=crowd, kind="outliers"))) == 35, "all but the two that are alike: none of them is more alone"
+    crowd = box(19.99, 20.91, -0.01, 0.91)
+    assert len(choose(table, MapPart(lasso=crowd, kind="outliers"))) == 35, "all but the two that are alike: none of them is more alone"
     assert len(choose(table, MapPart(region=9, kind="outliers"))) == 0
-
-
-def test_a_box_reads_back_as_it_was_written_whatever_corner_came_first():
-    box = MapBox(left=-0.5, right=1.25, low=0.0, high=2.0)
-    assert read_box(write_box(box)) == box
-    assert read_box("1.25,-0.5,2,0") == box
-    wrong = (None, "", "1,2,3", "a,b,c,d", "1,2,3,4,5", "nan,1,2,3", "1,inf,2,3")
-    assert [read_box(text) for text in wrong] == [None] * len(wrong)
 
 
 @pytest.mark.feature("M5")

@@ -1,4 +1,4 @@
-"""The map of the index: laying it out, looking at it, and the rows a person draws a box around."""
+"""The map of the index: laying it out, looking at it, and the rows a person draws a line around."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.maps import IndexMap, MapBox, MapReading, MapRequest
+from lib.contract.maps import IndexMap, MapLasso, MapReading, MapRequest
 from lib.contract.states import Operation
 from lib.ui.format import format_count, format_duration, format_size, plural
 from lib.ui.frames.map_rows import show_rows
@@ -17,7 +17,8 @@ from lib.ui.frames.renewals import show_renewed
 from lib.ui.gates import gated_button
 from lib.ui.live import gate_of, is_offline, last_known, latest_jobs, live_block, newest_jobs
 from lib.ui.map_chart import show_chart
-from lib.ui.map_points import REGION, read_box, region_name, shade, shadings, write_box
+from lib.ui.map_lasso import read_lasso, write_lasso
+from lib.ui.map_points import REGION, region_name, shade, shadings
 from lib.ui.marks import Tone, box, moment
 from lib.ui.notices import attempt, describe_error, notify, show_trouble, start_key
 from lib.ui.session import Params, get_client, get_param, now, zone
@@ -25,7 +26,7 @@ from lib.ui.strange import leave_aside
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
 
 _DRAWN = "map_drawn"
-_TOUCHED = "map_touched"
+_CHARTS = "map_charts"
 _WORDS = {
     "coarse": "Coarse: rows stand in regions of like meaning, and within a region by its two main differences. "
     "Far apart on the map need not mean far apart in meaning.",
@@ -114,7 +115,7 @@ def _show_facts(latest: IndexMap, reading: MapReading) -> None:
 
 @st.fragment(key="map_points")
 def _show_points() -> None:
-    """Outside every live block: fifty thousand points are sent once, and a box being drawn is never disturbed."""
+    """Outside every live block: fifty thousand points are sent once, and a line being drawn is never disturbed."""
     reading = st.session_state.get("known_map")
     latest: IndexMap | None = reading.latest if reading else None
     st.session_state[_DRAWN] = latest.map_id if latest else ""
@@ -137,40 +138,55 @@ def _show_points() -> None:
     labels, legend = shade(points, latest, by, now())
     words = f"Map of {plural(latest.points, 'row')} coloured by {by}: {', '.join(legend)}. The regions are listed below as well."
     _show_drawn_on_another(latest)
-    first = _first_box(latest)
-    drawn = show_chart(points, labels, legend, box=first, words=words, key=f"map_chart_{latest.map_id[:8]}_{by}")
-    if drawn is not None:
-        st.session_state[_TOUCHED] = latest.map_id
-    elif st.session_state.get(_TOUCHED) != latest.map_id:
-        drawn = first  # the browser tells of a box only when a person has touched it
-    _remember(drawn, latest)
-    show_rows(points, latest, drawn)
+    key = f"map_chart_{latest.map_id[:8]}_{by}_{st.session_state.get(_CHARTS, 0)}"
+    lasso = show_chart(points, labels, legend, lasso=_known_lasso(latest), words=words, key=key)
+    _remember(lasso, latest)
+    _show_gesture(lasso, latest)
+    show_rows(points, latest, lasso)
 
 
-def _first_box(latest: IndexMap) -> MapBox | None:
-    """The box of the link. The same for as long as the map is: another one in the specification would draw the chart anew."""
-    first: MapBox | None = st.session_state.setdefault(f"map_box_{latest.map_id}", read_box(get_param(Params.BOX)))
-    return first
+def _known_lasso(latest: IndexMap) -> MapLasso | None:
+    """The one drawn last on this map, whatever it is coloured by; at first that of the link."""
+    lasso: MapLasso | None = st.session_state.setdefault(_lasso_key(latest), read_lasso(get_param(Params.LASSO)))
+    return lasso
+
+
+def _lasso_key(latest: IndexMap) -> str:
+    return f"map_lasso_{latest.map_id}"
 
 
 def _show_drawn_on_another(latest: IndexMap) -> None:
-    """A box holds places, not rows: on another map it may hold other rows, and whoever follows the link must know."""
+    """A lasso holds places, not rows: on another map it may hold other rows, and whoever follows the link must know."""
     drawn_on = get_param(Params.MAP)
-    if drawn_on is None or get_param(Params.BOX) is None or latest.map_id.startswith(drawn_on):
+    if drawn_on is None or get_param(Params.LASSO) is None or latest.map_id.startswith(drawn_on):
         return
     moved = "What has not changed since stands where it stood; the rest may have moved." if latest.kept else "Everything may have moved."
-    what = "The box of this link was drawn on another map"
+    what = "The lasso of this link was drawn on another map"
     st.html(box(Tone.HELD, what, f"That map is no longer the newest. {moved} Look whether these are the rows that were meant."))
 
 
-def _remember(drawn: MapBox | None, latest: IndexMap) -> None:
-    """In the address, so that a colleague sees the same box, or is told that the map is another one by then."""
-    if drawn is None:
-        for name in {Params.BOX, Params.MAP} & set(st.query_params):
+def _remember(lasso: MapLasso | None, latest: IndexMap) -> None:
+    """Also in the address, so that a colleague sees the same lasso, or is told that the map is another one by then."""
+    st.session_state[_lasso_key(latest)] = lasso
+    if lasso is None:
+        for name in {Params.LASSO, Params.MAP} & set(st.query_params):
             del st.query_params[name]
-    elif read_box(get_param(Params.BOX)) != drawn:
-        st.query_params[Params.BOX] = write_box(drawn)
+    elif read_lasso(get_param(Params.LASSO)) != lasso:
+        st.query_params[Params.LASSO] = write_lasso(lasso)
         st.query_params[Params.MAP] = latest.map_id[:8]
+
+
+def _show_gesture(lasso: MapLasso | None, latest: IndexMap) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="map_gesture"):
+        st.html('<span class="sy-note">Drag around rows to list them. A click on the map takes the line away.</span>', width="content")
+        if lasso is not None:
+            st.button("Remove the lasso", type="tertiary", key="remove_lasso", icon=":material/close:", on_click=_remove, args=(latest,))
+
+
+def _remove(latest: IndexMap) -> None:
+    """The line is in the browser's chart: only another chart is without it."""
+    st.session_state[_lasso_key(latest)] = None
+    st.session_state[_CHARTS] = st.session_state.get(_CHARTS, 0) + 1
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)

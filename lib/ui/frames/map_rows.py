@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
-from lib.contract.maps import WORDS_LENGTH, IndexMap, MapBox, MapKind, MapPart, RenewRequest
+from lib.contract.maps import WORDS_LENGTH, IndexMap, MapKind, MapLasso, MapPart, RenewRequest
 from lib.ui.format import UNKNOWN, format_count, plural
 from lib.ui.frames.renewals import show_renewal
 from lib.ui.map_points import TWINS, choose, region_name, to_csv
@@ -31,23 +31,23 @@ _COLUMNS = [
 _REGION_COLUMNS = [Column(title="Region", wide=True), Column(title="Rows", number=True), Column(title="Share", number=True)]
 
 
-def show_rows(points: pa.Table, latest: IndexMap, box: MapBox | None) -> None:
-    """The rows in the box, of a region, or of a kind; with none of these, the regions."""
+def show_rows(points: pa.Table, latest: IndexMap, lasso: MapLasso | None) -> None:
+    """The rows inside the lasso, of a region, or of a kind; with none of these, the regions."""
     names = {region_name(region): region.region for region in latest.regions}
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_choice"):
         name = st.selectbox("Region", list(names), index=None, placeholder="All regions", key=Params.REGION, bind="query-params", width=320)
         kind = st.segmented_control("Rows that", list(KINDS), default="All", required=True, key=Params.KIND, bind="query-params") or "All"
-    part = MapPart(box=box, region=names.get(name or ""), kind=KINDS[kind])
+    part = MapPart(lasso=lasso, region=names.get(name or ""), kind=KINDS[kind])
     if part == MapPart():
-        show_heading("Regions", note="draw a box on the map, or choose a region, to see its rows")
+        show_heading("Regions", note="draw a line around some rows on the map, or choose a region, to see its rows")
         st.html(table(_REGION_COLUMNS, _region_rows(latest), caption="Regions of the map, largest first"))
         return
     chosen = choose(points, part)
-    where = [*(["in the box"] if box else []), *([f"of “{name}”"] if name else [])]
+    where = [*(["in the lasso"] if lasso else []), *([f"of “{name}”"] if name else [])]
     told = f"{plural(len(chosen), 'row')} {' and '.join(where)}".strip()
     show_heading("Rows", note=told + _KIND_WORDS[KINDS[kind]].format(of="of them" if where else "of the map"))
     if not len(chosen):
-        show_nothing("No row here.", "Draw the box elsewhere, or choose another region.")
+        show_nothing("No row here.", "Draw the lasso elsewhere, or choose another region.")
         return
     _show_page(chosen, latest, part, {number: name for name, number in names.items()})
 
