@@ -19,7 +19,7 @@ from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_age, format_clock, format_count, format_duration, format_moment, format_rate, plural
 from lib.ui.gates import gated_button
 from lib.ui.live import Freshness, connection_gate, current_hold, freshness
-from lib.ui.marks import CANCELLING, JOB_MARKS, OPERATION_WORDS, Mark, Tone, badge, box, icon, moment, operation_word
+from lib.ui.marks import CANCELLING, JOB_MARKS, OPERATION_WORDS, Tone, badge, box, icon, moment, operation_word
 from lib.ui.session import Keys, Params, get_client, now, zone
 
 _Step = TypeVar("_Step", bound=IntEnum)
@@ -194,8 +194,3 @@ def show_unknown(what: str) -> None:
 def show_finding(tone: Tone, text: str, *, symbol: str = "info") -> None:
     """One remark in the tone it deserves."""
     st.html(f'<div class="sy-box sy-box-{tone}"><p>{icon(symbol)} {text}</p></div>')
-
-
-def state_badge(mark: Mark) -> None:
-    """A badge on its own line."""
-    st.html(badge(mark), width="content")

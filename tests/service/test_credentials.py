@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from tests.service.road import Road
 
 BOOK = "book-0123456789"
 KEY_CHECKS = {"file_readable": "passed", "json_shape": "passed", "private_mode": "passed", "key_accepted": "passed"}
-Google = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture

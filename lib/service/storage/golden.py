@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,9 +80,3 @@ def get_run(connection: Connection, run_id: str) -> tuple[GoldenRun, dict[str, G
         return None
     answers = [GoldenAnswer.model_validate(answer) for answer in row.answers]
     return GoldenRun.model_validate(dict(row._mapping)), {answer.question_id: answer for answer in answers}
-
-
-def has_run(connection: Connection, generation: int, *, asked_after: datetime) -> bool:
-    """Whether this generation was asked since then."""
-    query = sa.select(golden_runs.c.run_id).where(golden_runs.c.generation == generation, golden_runs.c.asked_at >= asked_after)
-    return connection.execute(query.limit(1)).first() is not None

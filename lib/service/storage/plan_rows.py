@@ -82,12 +82,6 @@ def list_partial_rows(connection: Connection, plan_id: str) -> dict[int, sa.Row[
     return {row.row: row for row in connection.execute(query)}
 
 
-def find_plan_rows(connection: Connection, plan_id: str, *, first: int, last: int) -> dict[int, sa.Row[Any]]:
-    """Rows of a plan between two positions, both included, by position."""
-    query = sa.select(plan_rows).where(plan_rows.c.plan_id == plan_id, plan_rows.c.position.between(first, last))
-    return {row.position: row for row in connection.execute(query)}
-
-
 def _matching(plan_id: str, wanted: RowFilter) -> list[sa.ColumnElement[bool]]:
     which: list[sa.ColumnElement[bool]] = [plan_rows.c.plan_id == plan_id]
     if wanted.change:

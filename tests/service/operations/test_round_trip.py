@@ -47,7 +47,6 @@ def test_any_table_goes_out_as_workbook_or_parquet_and_in_again_without_a_change
 
 
 HEADER = ["key", "text", "owner"]
-TWICE = [["key", "text", "owner", "key"], ["k1", "a", "b", "k2"]]
 #: The classic disasters of a workbook; those of the columns and keys stand in ``test_imports`` and ``test_plan_rows``.
 DISASTERS: dict[str, tuple[dict[str, list[list[str]]], str | None, str, str]] = {
     "a missing tab": ({"Other": [HEADER, ["k1", "a", "b"]]}, "Stock", "tab_missing", "no tab called 'Stock'. It has: Other"),
