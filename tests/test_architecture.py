@@ -150,6 +150,18 @@ def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_only_storage_speaks_to_the_database() -> None:
+    wrong = [
+        f"{name_of(path)}:{node.lineno}: {node.func.attr}"
+        for path in shipped()
+        if not name_of(path).startswith("lib/service/storage/")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr in {"execute", "exec_driver_sql", "scalar"}
+    ]
+    assert not wrong, "SQL stands in lib/service/storage alone:\n" + "\n".join(wrong)
+
+
 def test_every_service_module_has_a_place_in_the_order() -> None:
     stations = {path.relative_to(TOP / "lib/service").parts[0] for path in shipped() if side_of(path) == "service"}
     unknown = sorted({Path(station).stem for station in stations} - {*SERVICE_ORDER, "__init__"})

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from lib.contract.errors import ErrorCode
 from lib.contract.exports import ExportRequest
@@ -29,6 +28,7 @@ from lib.service.errors import ServiceError
 from lib.service.export_gate import decide_export
 from lib.service.storage.counters import get_counters
 from lib.service.storage.drift import latest_check
+from lib.service.storage.embeddings import has_embeddings, has_removals
 from lib.service.storage.jobs import get_job, list_locks
 from lib.service.storage.plans import get_plan
 from lib.service.storage.settings import get_setting
@@ -180,19 +180,15 @@ def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
     if operation in _NEEDS_ENTRIES and not get_counters(connection)["entries"]:
         text, link = _NEEDS_ENTRIES[operation]
         return refuse(Reason.TABLE_EMPTY, text, link=link)
-    if operation is Operation.REBUILD and not _has_any(connection, "embeddings"):
+    if operation is Operation.REBUILD and not has_embeddings(connection):
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link="/Queue")
-    if operation is Operation.REFRESH and not _has_any(connection, "embeddings") and not _has_any(connection, "removals"):
+    if operation is Operation.REFRESH and not has_embeddings(connection) and not has_removals(connection):
         return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link="/Queue")
-    if operation is Operation.CHECK and not get_counters(connection)["entries"] and not _has_any(connection, "removals"):
+    if operation is Operation.CHECK and not get_counters(connection)["entries"] and not has_removals(connection):
         return refuse(Reason.NOTHING_TO_DO, "There is no entry and no index yet: nothing could disagree.", link="/Import")
-    if operation in _NEEDS_INDEX and not _has_any(connection, "embeddings"):
+    if operation in _NEEDS_INDEX and not has_embeddings(connection):
         return refuse(Reason.NO_INDEX, _NEEDS_INDEX[operation], link="/Index")
     return OPEN
-
-
-def _has_any(connection: Connection, table: Literal["embeddings", "removals"]) -> bool:
-    return connection.execute(sa.text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None  # noqa: S608 - one of two names
 
 
 def _decide_import(connection: Connection, request: ImportRequest) -> Gate:
@@ -215,7 +211,7 @@ def _decide_rehearsal(connection: Connection, arguments: Mapping[str, Any]) -> G
     return _nothing_to_work_on(connection, Operation.REEMBED)
 
 
-def decide_ticks(connection: Connection, plan: sa.Row[tuple[object, ...]], seen: int | None, *, table_revision: int) -> Gate:
+def decide_ticks(connection: Connection, plan: Row[tuple[object, ...]], seen: int | None, *, table_revision: int) -> Gate:
     """May rows of this plan be ticked by somebody who saw the ticks of revision ``seen``?"""
     for lock in list_locks(connection):
         job = get_job(connection, lock.job_id)
@@ -277,7 +273,7 @@ def decide_embedder(connection: Connection, name: str, value: SettingValue) -> G
     if name not in EMBEDDER_SETTINGS:
         return OPEN
     conflict = find_conflict(connection, Action.CHANGE_MODEL)
-    if not conflict.allowed or name == "embedding.url" or not _has_any(connection, "embeddings"):
+    if not conflict.allowed or name == "embedding.url" or not has_embeddings(connection):
         return conflict
     stands = get_setting(connection, "embedding.embedder")
     if (name == "embedding.embedder" and value == stands) or (name != "embedding.embedder" and stands != EmbedderKind.OPENAI):

@@ -54,6 +54,16 @@ def count_embeddings(connection: Connection, fingerprint: str) -> int:
     return int(connection.execute(statement, {"fingerprint": fingerprint}).scalar_one())
 
 
+def has_embeddings(connection: Connection) -> bool:
+    """Whether any entry has a vector, of whatever model: one look-up, however many there are."""
+    return connection.execute(sa.text("SELECT 1 FROM embeddings LIMIT 1")).first() is not None
+
+
+def has_removals(connection: Connection) -> bool:
+    """Whether any entry was removed that a generation on disk may still hold."""
+    return connection.execute(sa.text("SELECT 1 FROM removals LIMIT 1")).first() is not None
+
+
 def stream_embeddings(connection: Connection, *, fingerprint: str, upto: int) -> Iterator[Batch]:
     """(ids, vectors) of every entry embedded not after a revision, in the order of ids."""
     return _stream(connection, _CURRENT, {"fingerprint": fingerprint, "upto": upto, "last": -1}, {"last": "entry_id"})
