@@ -15,13 +15,13 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
+from lib.contract.settings import SettingValue
 from lib.contract.states import CredentialKind
 from lib.service.config import Config
 from lib.service.embedders.protocol import Embedder, EmbedderUnusable, EmbeddingFailed
 from lib.service.secret_files import read_secret
 from lib.service.storage.database import Database
-from lib.service.storage.settings import get_values
+from lib.service.storage.settings import get_embedder_settings
 
 __all__ = [
     "DEFAULT",
@@ -77,7 +77,7 @@ def open_embedder(config: Config, settings: Values) -> Embedder:
 def current_embedder(database: Database, config: Config) -> Embedder:
     """The embedder the settings choose at this moment."""
     with database.read() as connection:
-        settings = get_values(connection)
+        settings = get_embedder_settings(connection)
     return open_embedder(config, settings)
 
 
@@ -91,7 +91,7 @@ class ChosenEmbedder:
 
     def get(self, connection: Connection) -> Embedder:
         """The one chosen at this moment; EmbedderUnusable when it cannot be opened."""
-        settings = {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
+        settings = get_embedder_settings(connection)
         with self._opening:  # opening takes half a second, and is done once
             if self._open is None or self._open[0] != settings:
                 self._open = settings, open_embedder(self._config, settings)

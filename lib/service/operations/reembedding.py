@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.reembedding import ReembedRequest
-from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
+from lib.contract.settings import SettingValue
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder, open_embedder
 from lib.service.operations.index import build_anew, look_at_published
 from lib.service.operations.rehearsed import take_rehearsed_vectors
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import items
 from lib.service.storage import reembedding as rows
-from lib.service.storage.settings import get_values, put_setting
+from lib.service.storage.settings import get_embedder_settings, put_setting
 
 BATCH_ROWS = 512
 #: A provider that does not answer is asked again this often, waiting longer each time.
@@ -32,7 +32,7 @@ Settings = dict[str, SettingValue]
 
 def wanted_settings(connection: Connection, request: ReembedRequest) -> Settings:
     """The settings that choose the embedder as they would be afterwards."""
-    wanted = {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
+    wanted = get_embedder_settings(connection)
     for name, value in request.model_dump(mode="json", exclude_none=True).items():
         wanted[f"embedding.{name}"] = value
     return wanted
@@ -113,7 +113,7 @@ def _switch(context: JobContext) -> int:
         return 0
     context.tell("switching")
     with context.hold_workers("while the model is switched"), context.write() as connection:
-        old = {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
+        old = get_embedder_settings(connection)
         now = utc_now()
         rows.note_model(connection, before.fingerprint, old, now=now)
         rows.note_model(connection, embedder.fingerprint, settings, now=now)

@@ -22,7 +22,7 @@ from lib.contract.golden import GoldenAnswer, GoldenDifference, GoldenQuestion
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.rehearsals import ImportChange, ModelChange, RehearsedSide, RehearseRequest
-from lib.contract.settings import EMBEDDER_SETTINGS, SettingValue
+from lib.contract.settings import SettingValue
 from lib.contract.states import AnswerChange, Verdict
 from lib.service import golden
 from lib.service.embedders import Embedder, EmbedderUnusable, open_embedder
@@ -39,7 +39,7 @@ from lib.service.operations.verdicts import CHANGED, NEAREST, QUERIES, RECALL_LI
 from lib.service.storage import golden as golden_rows
 from lib.service.storage import plans
 from lib.service.storage import reembedding as models
-from lib.service.storage.settings import get_values
+from lib.service.storage.settings import get_embedder_settings
 
 ROWS_FILE = "rows.json"
 BEFORE_FILE, AFTER_FILE = "before.faiss", "after.faiss"
@@ -125,7 +125,7 @@ def _open_room(context: JobContext) -> _Room:
     with context.database.read() as connection:
         if isinstance(change, ImportChange) and plans.get_plan(connection, change.plan_id) is None:
             raise OperationFailed(JobFailure.PLAN_MISSING, "The plan is gone: it was removed by age.", "Preview the source again.")
-        stands = {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
+        stands = get_embedder_settings(connection)
         wanted = wanted_settings(connection, change.request) if isinstance(change, ModelChange) else stands
         questions = golden_rows.list_questions(connection)
         sample = draw_sample(connection, change.request if isinstance(change, ImportChange) else None, request.rows, questions)

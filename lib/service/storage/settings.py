@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from lib.contract.settings import SETTINGS, SettingReading, SettingValue
+from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
 from lib.service.storage.schema import settings
 
 
@@ -35,6 +35,11 @@ def get_setting(connection: Connection, name: str) -> SettingValue:
 def get_values(connection: Connection) -> dict[str, SettingValue]:
     """The value of every declared setting by name."""
     return {setting.name: setting.value for setting in list_settings(connection)}
+
+
+def get_embedder_settings(connection: Connection) -> dict[str, SettingValue]:
+    """The values by name of those settings that choose the embedder."""
+    return {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
 
 
 def put_setting(connection: Connection, name: str, value: SettingValue, *, by: str, now: datetime) -> None:
