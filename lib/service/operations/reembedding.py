@@ -46,17 +46,23 @@ def reembed(context: JobContext) -> dict[str, Any]:
     return {"embedded": embedded, "queued": waiting} | published | look_at_published(context)
 
 
-def _open(context: JobContext) -> tuple[Settings, Embedder]:
+def _open_wanted(context: JobContext) -> tuple[Settings, Embedder]:
+    """The settings as they would be afterwards, and the embedder they choose."""
     with context.database.read() as connection:
         settings = wanted_settings(connection, ReembedRequest.model_validate(context.job.arguments))
+    return settings, open_chosen(context, settings)
+
+
+def open_chosen(context: JobContext, settings: Settings) -> Embedder:
+    """The embedder these settings choose; OperationFailed when it cannot be used."""
     try:
-        return settings, open_embedder(context.config, settings)
+        return open_embedder(context.config, settings)
     except EmbedderUnusable as unusable:
         raise OperationFailed(JobFailure.UNEXPECTED, str(unusable), "Choose another model, or mend this one.") from unusable
 
 
 def _embed_aside(context: JobContext) -> int:
-    _, embedder = _open(context)
+    _, embedder = _open_wanted(context)
     take_rehearsed_vectors(context, embedder)
     done = 0
     for _ in range(ROUNDS):
@@ -107,7 +113,7 @@ def embed_texts(embedder: Embedder, texts: dict[bytes, str], *, action: str) -> 
 
 def _switch(context: JobContext) -> int:
     """One transaction: the settings, and which vectors count. Before it everything is as it was, after it all is of the new model."""
-    settings, embedder = _open(context)
+    settings, embedder = _open_wanted(context)
     before = current_embedder(context.database, context.config)
     if before.fingerprint == embedder.fingerprint:  # died between the switch and the checkpoint
         return 0

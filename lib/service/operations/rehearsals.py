@@ -22,16 +22,14 @@ from lib.contract.golden import GoldenAnswer, GoldenDifference, GoldenQuestion
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.rehearsals import ImportChange, ModelChange, RehearsedSide, RehearseRequest
-from lib.contract.settings import SettingValue
 from lib.contract.states import AnswerChange, Verdict
 from lib.service import golden
-from lib.service.embedders import Embedder, EmbedderUnusable, open_embedder
 from lib.service.index.durable import write_synced
 from lib.service.index.factory import Limits, choose_factory
 from lib.service.index.manifest import Ids
 from lib.service.index.shadow import Shadow, shadow_factory, write_shadow
 from lib.service.operations.index import read_limits
-from lib.service.operations.reembedding import wanted_settings
+from lib.service.operations.reembedding import Settings, open_chosen, wanted_settings
 from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.sampling import Maker, Sample, Side, draw_sample, embed, make_side
@@ -70,16 +68,16 @@ class _Room:
 
     change: ImportChange | ModelChange
     questions: list[GoldenQuestion]
-    settings: dict[str, dict[str, SettingValue]]
+    settings: dict[str, Settings]
     sample: Sample
     limits: Limits
 
 
 def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
     room = _open_room(context)
-    before_maker = Maker(context, folder, _open(context, room.settings["before"]))
+    before_maker = Maker(context, folder, open_chosen(context, room.settings["before"]))
     other = isinstance(room.change, ModelChange)
-    after_maker = Maker(context, folder, _open(context, room.settings["after"])) if other else before_maker
+    after_maker = Maker(context, folder, open_chosen(context, room.settings["after"])) if other else before_maker
     before = make_side(context, room.sample, before_maker, after=False)
     after = make_side(context, room.sample, after_maker, after=True)
     context.tell("building the shadow indexes")
@@ -131,13 +129,6 @@ def _open_room(context: JobContext) -> _Room:
         sample = draw_sample(connection, change.request if isinstance(change, ImportChange) else None, request.rows, questions)
         limits = read_limits(connection)
     return _Room(change, questions, {"before": stands, "after": wanted}, sample, limits)
-
-
-def _open(context: JobContext, settings: dict[str, SettingValue]) -> Embedder:
-    try:
-        return open_embedder(context.config, settings)
-    except EmbedderUnusable as unusable:
-        raise OperationFailed(JobFailure.UNEXPECTED, str(unusable), "Choose another model, or mend this one.") from unusable
 
 
 def _rows(side: Side) -> dict[str, list[str]]:
