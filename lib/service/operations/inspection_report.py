@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.contract.golden import GoldenQuestion
+from lib.contract.golden import GoldenDifference, GoldenQuestion
 from lib.contract.inspections import InspectedComparison
-from lib.contract.states import AnswerChange, Verdict
+from lib.contract.states import Verdict
 from lib.service import golden
 from lib.service.embedders import Embedder
 from lib.service.index.manifest import Ids
@@ -22,7 +22,7 @@ from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.sandbox import Examined, examine
 from lib.service.index.saved import SavedManifest
 from lib.service.operations.runner import JobContext
-from lib.service.operations.verdicts import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
+from lib.service.operations.verdicts import NEAREST, QUERIES, RECALL_LIMIT, changed_answers, describe_worse, interval
 from lib.service.storage import embeddings
 from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
@@ -106,7 +106,7 @@ def compare_candidate(candidate: Candidate, examined: Examined) -> dict[str, Any
         "verdict": Verdict.WORSE if flags else Verdict.GOOD,
         "flags": flags,
         "comparison": comparison.model_dump(mode="json"),
-        "questions": changed,
+        "questions": [each.model_dump(mode="json") for each in changed],
         "questions_asked": len(candidate.questions),
         "trusted_revision": candidate.revision if not wrong else None,
         "table_revision": table.revision,
@@ -176,7 +176,7 @@ def _recall(candidate: Candidate, answers: Answers, among: Ids, exact: Vectors) 
     return ratios
 
 
-def _ask_questions(candidate: Candidate, examined: Examined, reader: IndexReader) -> tuple[list[dict[str, Any]], int]:
+def _ask_questions(candidate: Candidate, examined: Examined, reader: IndexReader) -> tuple[list[GoldenDifference], int]:
     """(the golden questions whose answer would change, how many of them for the worse)."""
     questions, context = candidate.questions, candidate.context
     if not questions:
@@ -191,7 +191,4 @@ def _ask_questions(candidate: Candidate, examined: Examined, reader: IndexReader
         )
     except (IndexUnreadable, ValueError):
         before = []
-    one, other = ({answer.question_id: answer for answer in answers} for answers in (before, after))
-    differences = [each for each in golden.compare_answers(one, other) if each.change in CHANGED]
-    worse = sum(each.change is AnswerChange.REGRESSED for each in differences)
-    return [each.model_dump(mode="json") for each in differences], worse
+    return changed_answers(*({answer.question_id: answer for answer in answers} for answers in (before, after)))

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from lib.contract.golden import GoldenAnswer, GoldenDifference, GoldenQuestion
+from lib.contract.golden import GoldenAnswer, GoldenQuestion
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
 from lib.contract.rehearsals import ImportChange, ModelChange, RehearsedSide, RehearseRequest
-from lib.contract.states import AnswerChange, Verdict
+from lib.contract.states import Verdict
 from lib.service import golden
 from lib.service.index.durable import write_synced
 from lib.service.index.factory import Limits, choose_factory
@@ -33,7 +33,7 @@ from lib.service.operations.reembedding import Settings, open_chosen, wanted_set
 from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.sampling import Maker, Sample, Side, draw_sample, embed, make_side
-from lib.service.operations.verdicts import CHANGED, NEAREST, QUERIES, RECALL_LIMIT, describe_worse, interval
+from lib.service.operations.verdicts import NEAREST, QUERIES, RECALL_LIMIT, changed_answers, describe_worse, interval
 from lib.service.storage import golden as golden_rows
 from lib.service.storage import plans
 from lib.service.storage import reembedding as models
@@ -74,25 +74,19 @@ class _Room:
 
 
 def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
+    """The report. In ``folder`` are the shadow indexes then, and the words of their rows."""
     room = _open_room(context)
-    before_maker = Maker(context, folder, open_chosen(context, room.settings["before"]))
-    other = isinstance(room.change, ModelChange)
-    after_maker = Maker(context, folder, open_chosen(context, room.settings["after"])) if other else before_maker
-    before = make_side(context, room.sample, before_maker, after=False)
-    after = make_side(context, room.sample, after_maker, after=True)
+    makers = _open_makers(context, room, folder)
+    before = make_side(context, room.sample, makers[0], after=False)
+    after = make_side(context, room.sample, makers[1], after=True)
     context.tell("building the shadow indexes")
-    sides = {
-        "before": _build(before, folder / BEFORE_FILE, whole=room.sample.counts.table_rows, limits=room.limits),
-        "after": _build(after, folder / AFTER_FILE, whole=room.sample.rows_after, limits=room.limits),
-    }
+    shown_before = _build(before, folder / BEFORE_FILE, whole=room.sample.counts.table_rows, limits=room.limits)
+    shown_after = _build(after, folder / AFTER_FILE, whole=room.sample.rows_after, limits=room.limits)
     write_synced(folder / ROWS_FILE, json.dumps({"before": _rows(before), "after": _rows(after)}).encode())
     context.tell("comparing before and after")
-    shadows = Shadow(folder / BEFORE_FILE), Shadow(folder / AFTER_FILE)
-    overlaps = _overlaps(before, after, room.sample.fair)
-    low, mean, high = interval(overlaps)
-    changed, worse = _ask_questions(room.questions, before, after, *shadows)
-    flags = _flags(sides["before"], sides["after"], worse)
-    embedded = len(before_maker.made) + (len(after_maker.made) if other else 0)
+    answers = _answer(room.questions, before, Shadow(folder / BEFORE_FILE)), _answer(room.questions, after, Shadow(folder / AFTER_FILE))
+    changed, worse = changed_answers(*answers)
+    flags = _flags(shown_before, shown_after, worse)
     return {
         "rehearsal_id": context.job.job_id,
         "name": context.job.arguments["name"],
@@ -100,19 +94,25 @@ def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
         "verdict": Verdict.WORSE if flags else Verdict.GOOD,
         "flags": flags,
         "counts": room.sample.counts.model_dump(),
-        **{name: side.model_dump() for name, side in sides.items()},
-        "queries": len(overlaps),
-        "overlap_ratio": mean,
-        "overlap_low_ratio": low,
-        "overlap_high_ratio": high,
+        "before": shown_before.model_dump(),
+        "after": shown_after.model_dump(),
+        **_measure_overlap(before, after, room.sample.fair),
         "questions": [each.model_dump(mode="json") for each in changed],
         "questions_asked": len(room.questions),
-        "embedded": embedded,
-        **_cost(context, room, after, after_maker),
+        "embedded": sum(len(maker.made) for maker in {*makers}),
+        **_cost(context, room, after, makers[1]),
         "made_at": utc_now().isoformat(),
         "settings": room.settings,
         "attempt": context.attempt,
     }
+
+
+def _open_makers(context: JobContext, room: _Room, folder: Path) -> tuple[Maker, Maker]:
+    """Who embeds the rows as they are, and who as they would be: one and the same while the model stays."""
+    before = Maker(context, folder, open_chosen(context, room.settings["before"]))
+    if not isinstance(room.change, ModelChange):
+        return before, before
+    return before, Maker(context, folder, open_chosen(context, room.settings["after"]))
 
 
 def _open_room(context: JobContext) -> _Room:
@@ -152,6 +152,13 @@ def _build(side: Side, path: Path, *, whole: int, limits: Limits) -> RehearsedSi
     )
 
 
+def _measure_overlap(before: Side, after: Side, fair: Ids) -> dict[str, Any]:
+    """How much of what is found near a row is found again, as part of the report."""
+    overlaps = _overlaps(before, after, fair)
+    low, mean, high = interval(overlaps)
+    return {"queries": len(overlaps), "overlap_ratio": mean, "overlap_low_ratio": low, "overlap_high_ratio": high}
+
+
 def _overlaps(before: Side, after: Side, fair: Ids) -> list[float]:
     """For rows that are there on both sides: of the nearest before, how many are among the nearest after.
 
@@ -171,15 +178,6 @@ def _nearest(side: Side, fair: Ids, picked: Ids) -> list[set[int]]:
     scores[ids[None, :] == picked[:, None]] = -np.inf
     near = np.argsort(-scores, axis=1, kind="stable")[:, : min(NEAREST, max(0, len(ids) - 1))]
     return [set(row) for row in ids[near].tolist()]
-
-
-def _ask_questions(
-    questions: list[GoldenQuestion], before: Side, after: Side, shadow_before: Shadow, shadow_after: Shadow
-) -> tuple[list[GoldenDifference], int]:
-    """(the golden questions whose answer changes, how many of them for the worse)."""
-    answers = _answer(questions, before, shadow_before), _answer(questions, after, shadow_after)
-    differences = [each for each in golden.compare_answers(*answers) if each.change in CHANGED]
-    return differences, sum(each.change is AnswerChange.REGRESSED for each in differences)
 
 
 def _answer(questions: list[GoldenQuestion], side: Side, shadow: Shadow) -> dict[str, GoldenAnswer]:

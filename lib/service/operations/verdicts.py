@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from lib.contract.golden import GoldenAnswer, GoldenDifference
 from lib.contract.states import AnswerChange
+from lib.service import golden
 
 #: Rows that are searched for, and how many of the nearest of each are looked at.
 QUERIES, NEAREST = 100, 10
 #: What finds less than this of what it should is worse, whatever is served.
 RECALL_LIMIT = 0.95
-#: What becomes of an answer that is worth telling.
-CHANGED = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
+_WORTH_TELLING = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
+
+Answers = Mapping[str, GoldenAnswer]
+
+
+def changed_answers(before: Answers, after: Answers) -> tuple[list[GoldenDifference], int]:
+    """(the golden questions whose answer would change, what gets worse first; how many get worse). Answers are named by question."""
+    differences = [each for each in golden.compare_answers(before, after) if each.change in _WORTH_TELLING]
+    return differences, sum(each.change is AnswerChange.REGRESSED for each in differences)
 
 
 def describe_worse(questions: int) -> list[str]:
