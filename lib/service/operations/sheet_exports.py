@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,10 +15,10 @@ from sqlalchemy import Connection
 from lib.contract.exports import ExportFilter, ExportRequest, SheetTarget
 from lib.contract.jobs import JobFailure
 from lib.contract.states import PlanState
-from lib.service.credentials import open_sheets
 from lib.service.operations.columns import choose_columns
 from lib.service.operations.comparison import restore_texts
 from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.operations.sources import connect_sheets
 from lib.service.sheets.google import GoogleSheets, Spreadsheet, Tab, parse_spreadsheet, sheet_of
 from lib.service.sheets.grid import Grid, read_cells, read_grid
 from lib.service.sheets.merge import Merge, agree, merge
@@ -30,8 +29,6 @@ from lib.service.storage import entries, export_plans, scope
 from lib.service.storage.agreements import put_agreed
 from lib.service.storage.counters import get_counters
 
-#: How often a wait for Google says how long it still takes, and looks whether somebody wants to stop.
-COUNTDOWN_SECONDS = 0.5
 KEYS_AT_ONCE = 10_000
 #: Rows that have moved are named up to this many.
 NAMED_ROWS = 5
@@ -74,18 +71,6 @@ def _get_plan(context: JobContext, plan_id: str) -> Any:
     if plan is None:
         raise OperationFailed(JobFailure.PLAN_MISSING, "The plan was removed.", "Preview the sheet again.")
     return plan
-
-
-def connect_sheets(context: JobContext) -> GoogleSheets:
-    """Signed in with the stored key; a wait for Google is a countdown in the job's progress that can be cancelled."""
-
-    def wait(seconds: float, why: str) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            context.tell(f"{why}: {left:.0f} s")
-            time.sleep(min(COUNTDOWN_SECONDS, left))
-
-    return open_sheets(context.database, context.config, wait=wait)
 
 
 # --- compare ---------------------------------------------------------------------------------------------------------

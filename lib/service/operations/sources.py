@@ -10,6 +10,7 @@ from lib.contract.imports import ColumnMapping, FileSource, SheetSource
 from lib.contract.jobs import JobFailure
 from lib.service.credentials import open_sheets
 from lib.service.operations.runner import JobContext, OperationFailed
+from lib.service.sheets.google import GoogleSheets
 from lib.service.sheets.google_sheet import GoogleSheet
 from lib.service.sheets.opening import find_moved_file, open_sheet
 from lib.service.sheets.reading import Record, Sheet, UnreadableSheet
@@ -33,10 +34,13 @@ def open_source(context: JobContext, plan: Any) -> Iterator[Sheet]:
             yield file
 
 
+def connect_sheets(context: JobContext) -> GoogleSheets:
+    """Signed in with the stored key; when Google asks for patience, the job counts the seconds down in public and can be cancelled."""
+    return open_sheets(context.database, context.config, wait=context.wait)
+
+
 def _open_google(context: JobContext, plan: Any) -> GoogleSheet:
-    """It is waited for in public when Google asks for patience."""
-    google = open_sheets(context.database, context.config, wait=context.wait)
-    return GoogleSheet(google, SheetSource.model_validate(plan.source))
+    return GoogleSheet(connect_sheets(context), SheetSource.model_validate(plan.source))
 
 
 def check_unmoved(context: JobContext, plan: Any, listen: Listen) -> None:
