@@ -13,14 +13,15 @@ from lib.contract.events import Topic
 from lib.contract.imports import HELD_REMOVALS_ABOVE, HELD_REMOVALS_RATIO, ImportRequest, Plan
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Reason
-from lib.contract.states import InvalidPolicy, JobState, Operation, PlanState
+from lib.contract.states import InvalidPolicy, JobState, Operation
 from lib.ui.dialogs import Question, ask
 from lib.ui.eta import describe_searchable
 from lib.ui.format import format_count, format_ratio, plural
 from lib.ui.frames.job_detail import show_ended
+from lib.ui.frames.plan_heads import plan_gate
 from lib.ui.frames.undo import show_undo, show_undone
 from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import find_job, gate_of, last_known, latest_index, latest_jobs, latest_queue, live_block, newest_jobs
+from lib.ui.live import find_job, gate_of, last_known, latest_index, latest_jobs, latest_queue, live_block
 from lib.ui.marks import Tile, Tone, tiles
 from lib.ui.notices import Notice, attempt, describe_error, show_trouble, start_key
 from lib.ui.pages import PAGES
@@ -158,7 +159,7 @@ def _decide(plan: Plan, choices: Choices) -> Gate:
     gate = gate_of(Operation.IMPORT)
     if not gate.allowed:
         return gate
-    gate = _plan_gate(plan)
+    gate = plan_gate(plan, ticks_revision=plan.ticks_revision)
     if not gate.allowed and not (gate.reason_code is Reason.REMOVALS_NOT_APPROVED and choices.remove):
         return gate
     if choices.policy is InvalidPolicy.ALL_OR_NOTHING and plan.counts.invalid:
@@ -175,22 +176,6 @@ def _just_refused(plan: Plan) -> Gate | None:
         return None
     refusal: Gate = gate
     return refusal
-
-
-def _plan_gate(plan: Plan) -> Gate:
-    """What the service says of this plan now: asked again whenever a job has started or ended."""
-    try:
-        head = last_known(f"plan_gate_{plan.plan_id}", partial(_get_head, plan.plan_id, f"{newest_jobs()}{plan.ticks_revision}"))
-    except ClientError as error:
-        return Gate(allowed=False, reason_text=describe_error(error, "").meaning)
-    if head is not None and head.state not in {PlanState.READY, PlanState.STALE}:
-        st.rerun()  # applied or gone meanwhile: the page shows that
-    return (head or plan).gate or Gate(allowed=True)
-
-
-@st.cache_data(ttl=30, max_entries=50, show_spinner=False)
-def _get_head(plan_id: str, newest: str) -> Plan:  # noqa: ARG001  part of the key
-    return get_client().get_plan(plan_id, limit=0)
 
 
 @st.fragment(key="import_job")

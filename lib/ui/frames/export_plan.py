@@ -14,13 +14,13 @@ from lib.ui.format import format_until
 from lib.ui.frames.conflicts import read_decisions, show_conflicts
 from lib.ui.frames.export_rows import chosen_change, pages_of, read_plan, show_export_rows
 from lib.ui.frames.export_sheet import show_compare_again
+from lib.ui.frames.plan_heads import show_building
 from lib.ui.frames.writing import show_write
-from lib.ui.live import find_job, last_known, live_block
 from lib.ui.marks import PLAN_MARKS, Tone, badge, moment
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.pages import PAGES
-from lib.ui.session import Params, get_client, get_param, now, zone
-from lib.ui.widgets import show_active_job, show_finding, show_progress, show_unknown
+from lib.ui.session import Params, get_param, now, zone
+from lib.ui.widgets import show_finding, show_unknown
 
 
 def show_export_plan() -> None:
@@ -38,7 +38,7 @@ def show_export_plan() -> None:
         return
     _show_head(plan)
     if plan.state is PlanState.BUILDING:
-        _show_building(plan.plan_id, plan.job_id)
+        show_building(plan)
         return
     if plan.state is PlanState.FAILED:
         _show_failed(plan)
@@ -69,23 +69,6 @@ def _show_head(plan: ExportPlan) -> None:
         f'<div class="sy-head"><h2>Export plan for {escape(name)} {badge(PLAN_MARKS[plan.state])}</h2></div>'
         f'<span class="sy-note">{escape(columns)} · {which} · {asked}{expires} · {link}</span>'
     )
-
-
-@st.fragment(key="building_export_plan")
-def _show_building(plan_id: str, job_id: str) -> None:
-    with live_block("building_export_plan"):
-        job = find_job(job_id)
-        if job is not None and job.is_active:
-            show_active_job(job, key="compare")
-            return
-        try:
-            plan = last_known(f"export_plan_head_{plan_id}", lambda: get_client().get_export_plan(plan_id, limit=0))
-        except ClientError as error:
-            show_trouble(describe_error(error, "This plan cannot be shown"))
-            return
-        if plan is not None and plan.state is not PlanState.BUILDING:
-            st.rerun()
-        show_progress(plan.progress if plan else None)
 
 
 def _show_failed(plan: ExportPlan) -> None:

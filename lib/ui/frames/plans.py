@@ -11,16 +11,17 @@ from lib.contract.imports import Plan
 from lib.contract.states import PlanState
 from lib.ui.format import format_until
 from lib.ui.frames.applying import show_apply
+from lib.ui.frames.plan_heads import show_building
 from lib.ui.frames.plan_rows import PLAN_ROWS, chosen_rows, show_rows
 from lib.ui.frames.rehearsals import show_rehearse_plan
-from lib.ui.live import find_job, last_known, live_block
+from lib.ui.live import last_known
 from lib.ui.marks import PLAN_MARKS, Tone, badge, moment
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.pages import PAGES
 from lib.ui.plans import MODE_WORDS, describe_reading, plan_tiles
 from lib.ui.session import Params, get_client, get_param, now, zone
 from lib.ui.starts import show_preview_again
-from lib.ui.widgets import show_active_job, show_finding, show_progress, show_unknown
+from lib.ui.widgets import show_finding, show_unknown
 
 
 def show_plan() -> None:
@@ -39,7 +40,7 @@ def show_plan() -> None:
     _show_plan_head(plan)
     match plan.state:
         case PlanState.BUILDING:
-            _show_building(plan.plan_id, plan.job_id)
+            show_building(plan)
             return
         case PlanState.FAILED:
             _show_failed_plan(plan)
@@ -67,25 +68,6 @@ def _show_plan_head(plan: Plan) -> None:
     )
     for note in plan.read_as.notes if plan.read_as else ():
         show_finding(Tone.HELD, escape(note), symbol="info")
-
-
-@st.fragment(key="building_plan")
-def _show_building(plan_id: str, job_id: str) -> None:
-    with live_block("building_plan"):
-        job = find_job(job_id)
-        if job is None:
-            try:
-                plan = last_known(f"plan_head_{plan_id}", lambda: get_client().get_plan(plan_id, limit=0))
-            except ClientError as error:
-                show_trouble(describe_error(error, "This plan cannot be shown"))
-                return
-            if plan is not None and plan.state is not PlanState.BUILDING:
-                st.rerun()
-            show_progress(plan.progress if plan else None)
-        elif job.is_active:
-            show_active_job(job, key="plan")
-        else:
-            st.rerun()
 
 
 def _show_failed_plan(plan: Plan) -> None:

@@ -13,16 +13,17 @@ from lib.contract.exports import ExportRequest
 from lib.contract.imports import HELD_REMOVALS_ABOVE
 from lib.contract.jobs import Job, JobFailure
 from lib.contract.operations import Gate, Reason
-from lib.contract.states import JobState, Operation, PlanState
+from lib.contract.states import JobState, Operation
 from lib.ui.dialogs import Question, ask
 from lib.ui.export_plans import Decisions
 from lib.ui.format import format_count, plural
 from lib.ui.frames.export_sheet import show_compare_again
 from lib.ui.frames.job_detail import show_ended
+from lib.ui.frames.plan_heads import latest_head, plan_gate
 from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import gate_of, last_known, latest_jobs, live_block, newest_jobs
+from lib.ui.live import gate_of, latest_jobs, live_block
 from lib.ui.marks import Tile, Tone, tiles
-from lib.ui.notices import Notice, describe_error, start_key
+from lib.ui.notices import Notice, start_key
 from lib.ui.pages import PAGES
 from lib.ui.results import SHEET_COUNTS, count_of
 from lib.ui.session import Params, get_client, go_to
@@ -85,29 +86,13 @@ def _decide(plan: ExportPlan, decided: Decisions) -> Gate:
     gate = gate_of(Operation.EXPORT)
     if not gate.allowed:
         return gate
-    gate = _plan_gate(plan)
+    gate = plan_gate(plan)
     if not gate.allowed and not (gate.reason_code is Reason.NOTHING_TO_DO and decided.count_written(plan)):
         return gate
     if not decided.count_written(plan):
         words = "Nothing to write: every difference stays as it is in the sheet."
         return Gate(allowed=False, reason_code=Reason.NOTHING_TO_DO, reason_text=words)
     return Gate(allowed=True)
-
-
-def _plan_gate(plan: ExportPlan) -> Gate:
-    """What the service says of this plan now: asked again whenever a job has started or ended."""
-    try:
-        head = last_known(f"export_gate_{plan.plan_id}", partial(_get_head, plan.plan_id, newest_jobs()))
-    except ClientError as error:
-        return Gate(allowed=False, reason_text=describe_error(error, "").meaning)
-    if head is not None and head.state not in {PlanState.READY, PlanState.STALE}:
-        st.rerun()  # written or gone meanwhile: the page shows that
-    return (head or plan).gate or Gate(allowed=True)
-
-
-@st.cache_data(ttl=30, max_entries=50, show_spinner=False)
-def _get_head(plan_id: str, newest: str) -> ExportPlan:  # noqa: ARG001  part of the key
-    return get_client().get_export_plan(plan_id, limit=0)
 
 
 def _ask(plan: ExportPlan, decided: Decisions, request: ExportRequest) -> None:
@@ -180,7 +165,7 @@ def _has_begun(job: Job) -> bool:
     """Whether it came as far as writing; True when nobody can say."""
     plan_id = str(job.arguments["plan_id"])
     try:
-        plan = last_known(f"export_gate_{plan_id}", partial(_get_head, plan_id, newest_jobs()))
+        plan = latest_head(plan_id, of_export=True)
     except ClientError:
         return True
     return plan is None or plan.applied_by_job == job.job_id
