@@ -71,17 +71,7 @@ def _settle_source(database: Database, uploads: Uploads, source: Source) -> tupl
     return source, upload.name
 
 
-def start_import(
-    database: Database,
-    config: Config,
-    queue: JobQueue,
-    request: ImportRequest,
-    *,
-    actor: str,
-    request_id: str,
-    idempotency_key: str | None,
-    when_free: bool = False,
-) -> Started:
+def start_import(database: Database, config: Config, queue: JobQueue, request: ImportRequest, start: Start) -> Started:
     """Apply exactly one plan. 404 unknown plan, 422 another mode than previewed, 409 with the gate's words."""
     with database.read() as connection:
         plan = find_plan(rows.get_plan(connection, request.plan_id), request.plan_id)
@@ -89,9 +79,7 @@ def start_import(
         detail = f"The plan was made as {plan.mode}; preview again to {request.mode}."
         raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/mode", detail=detail)])
     _look_at_file(database, config, plan)
-    arguments = request.model_dump(mode="json", exclude_none=True)
-    start = Start(operation=Operation.IMPORT, arguments=arguments, actor=actor, request_id=request_id, idempotency_key=idempotency_key)
-    return start_or_wait(database, queue, start, when_free=when_free)
+    return start_or_wait(database, queue, start, when_free=start.when_free)
 
 
 def _look_at_file(database: Database, config: Config, plan: sa.Row[Any]) -> None:

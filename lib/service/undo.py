@@ -20,19 +20,10 @@ from lib.service.storage.database import Database
 _WHY_KEPT = "Changed since the import, so it is left as it is now."
 
 
-def start_undo(
-    database: Database, queue: JobQueue, import_job_id: str, *, actor: str, request_id: str, idempotency_key: str | None, when_free: bool
-) -> Started:
+def start_undo(database: Database, queue: JobQueue, import_job_id: str, start: Start) -> Started:
     """Take back one import; 404 when there is none, 409 when it is too old, undone already, or something is in the way."""
     _find_import(database, import_job_id)  # before the gate: what does not exist is not waited for
-    start = Start(
-        operation=Operation.UNDO,
-        arguments={"import_job_id": import_job_id},
-        actor=actor,
-        request_id=request_id,
-        idempotency_key=idempotency_key,
-    )
-    return start_or_wait(database, queue, start, when_free=when_free)
+    return start_or_wait(database, queue, start, when_free=start.when_free)
 
 
 def get_undo(database: Database, import_job_id: str, *, outcome: UndoOutcome | None, limit: int, cursor: str | None) -> UndoReport:

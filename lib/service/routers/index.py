@@ -16,6 +16,7 @@ from lib.service.index.reader import IndexUnreadable
 from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start
 from lib.service.routers.deps import Cursor, IdempotencyKey, Limit, Operator, RequestId, ServicesDep, Viewer, problems
+from lib.service.routers.starts import point
 
 router = APIRouter(prefix="/api/index", tags=["index"])
 
@@ -50,8 +51,7 @@ def start_check(
     """Compare table and index, look at every vector, measure recall; a job, for it reads everything."""
     start = Start(operation=Operation.CHECK, arguments=body.model_dump(), actor=who.actor, request_id=request_id, idempotency_key=key)
     started = start_or_wait(services.database, services.queue, start, when_free=False)
-    response.headers["Location"] = f"/api/jobs/{started.job_id}"
-    response.headers["Retry-After"] = "1"
+    point(response, f"/api/jobs/{started.job_id}")
     return started
 
 
