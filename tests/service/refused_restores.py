@@ -1,14 +1,21 @@
-"""Restores and ways back that the gate refuses: what it answered, and what was shown before."""
+"""Snapshots, inspections, restores and ways back that the gate refuses: what it answered, and what was shown before."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import httpx2
-
+from lib.contract.states import Operation
+from tests.service.refusals import Provoked, running
 from tests.service.road import Road
 
-Provoked = tuple[httpx2.Response, dict[str, Any] | None]
+
+def delete_without_name(road: Road) -> Provoked:
+    job = road.run("snapshot", name="keep me")
+    return road.api.delete(f"/api/snapshots/{job['result']['snapshot_id']}?typed_name=other"), None
+
+
+def inspect_twice(road: Road) -> Provoked:
+    snapshot_id = road.run("snapshot", name="to be looked into")["result"]["snapshot_id"]
+    with running(road, Operation.INSPECT):
+        return road.start("inspect", source={"kind": "snapshot", "snapshot_id": snapshot_id}), road.gate("inspect")
 
 
 def restore_a(road: Road, data: bytes, typed_name: str) -> Provoked:

@@ -20,7 +20,7 @@ from lib.contract.states import Operation
 from lib.service.storage import schema
 from tests.service.refusals import Provoked, check_twice, renew_twice, repair_of, running, start_check
 from tests.service.refused_rehearsals import rehearse_for_nothing, rehearse_twice, throw_away_what_runs
-from tests.service.refused_restores import go_back_to_nothing, restore_rubbish, restore_without_name
+from tests.service.refused_restores import delete_without_name, go_back_to_nothing, inspect_twice, restore_rubbish, restore_without_name
 from tests.service.refused_sheets import REFUSED_SHEETS, REFUSED_TARGETS
 from tests.service.road import Road, csv_of, sheet
 from tests.service.wishing import scale_from_what_was_seen, wish_all_for_what_was_seen, wish_for_what_was_seen, wish_twice
@@ -125,11 +125,6 @@ def cancel_started_intention(road: Road) -> Provoked:
     return road.api.post(f"/api/intentions/{intention_id}/cancel"), None
 
 
-def delete_without_name(road: Road) -> Provoked:
-    job = road.run("snapshot", name="keep me")
-    return road.api.delete(f"/api/snapshots/{job['result']['snapshot_id']}?typed_name=other"), None
-
-
 def change_what_was_seen(road: Road) -> Provoked:
     return road.api.put("/api/settings/export.keep_days", json={"value": 9, "expected": 8}), None
 
@@ -226,6 +221,7 @@ WITH_A_TABLE = [
     Case("put_setting", Reason.NEEDS_REEMBEDDING, change_the_model),
     Case("create_golden_question", Reason.ALREADY_SO, ask_twice("create")),
     Case("put_golden_question", Reason.ALREADY_SO, ask_twice("put")),
+    Case("start_inspection", Reason.OPERATION_RUNNING, inspect_twice),
     Case("start_restore", Reason.NAME_NOT_TYPED, restore_without_name),
     Case("start_restore", Reason.NOT_RESTORABLE, restore_rubbish),
 ]
