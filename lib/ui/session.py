@@ -71,6 +71,7 @@ class Params:
     ROW: Final = "row"  #: a row to trace
     QUERY: Final = "q"  #: a search
     RESULTS: Final = "k"  #: how many hits it shows
+    NARROW: Final = "only"  #: which values of fields its hits have
     CONTAINS: Final = "contains"  #: the export's filter; not "q", or a search would quietly shorten the next export
     TARGET: Final = "target"  #: what an export is written to
     FORMAT: Final = "format"  #: how an export is written down

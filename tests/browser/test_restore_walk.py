@@ -64,6 +64,8 @@ def test_a_snapshot_is_taken_brought_back_inspected_restored_and_gone_back_from(
     visitor.open("Index")
     press_enter_on(visitor, row.get_by_role("button", name="Restore"))
     expect(report).to_contain_text("“before the move”", timeout=PATIENCE)
+    expect(visitor.page.locator(".st-key-close_inspection")).to_be_in_viewport()
+    expect(visitor.page.get_by_label("Search in this file")).to_be_visible()
     restore_by_keyboard(visitor, report, "before the move")
     visitor.until(lambda: served(filled_console) == before + 1, "the swap")
     finish(filled_console, filled_console.client.list_jobs(limit=1).items[0].job_id)

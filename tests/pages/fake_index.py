@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lib.client.errors import NotFound
+from lib.contract.errors import ErrorCode, Problem
 from lib.contract.golden import GoldenAnswer, GoldenComparison, GoldenDifference, GoldenQuestion, GoldenReading, GoldenRequest, GoldenRun
 from lib.contract.health import Drift, DriftPage, DriftRow, HealthReading, IndexCheck, Recall, RepairPlan, SheetSide, VectorHealth
 from lib.contract.index import SearchHit, SearchResult
@@ -114,6 +116,7 @@ class FakeIndex:
 
     golden: GoldenReading
     health: HealthReading
+    alone = False  #: whether no generation stands before the served one
 
     def _note(self, name: str, *arguments: Any) -> None:
         raise NotImplementedError
@@ -145,6 +148,9 @@ class FakeIndex:
                 fields={"category": "Access", "owner": "Jonas"},
             ),
         ]
+        if generation == "previous" and self.alone:
+            words = "There is no generation before the served one."
+            raise NotFound(Problem(title="Not Found", status=404, code=ErrorCode.NOT_FOUND, detail=words))
         if generation == "previous":
             return SearchResult(generation=2, hits=hits[::-1][:1], seconds=0.004, taken_at=now())
         found = [

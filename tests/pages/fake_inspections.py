@@ -85,6 +85,14 @@ def refused() -> Inspection:
     )
 
 
+def strange() -> Inspection:
+    """A FAISS file of another model."""
+    sound = inspection()
+    assert sound.facts is not None
+    faults = [Obstacle(fault="no_manifest", detail="Only a complete set."), Obstacle(fault="wrong_dimension", detail="64, not 256.")]
+    return inspection(verdict=Verdict.STRANGE, facts=sound.facts.model_copy(update={"dimension": 64}), obstacles=faults)
+
+
 class FakeInspections:
     """Answers from the canned readings of whoever has them."""
 

@@ -22,7 +22,7 @@ FACTS = {
     "Kind": "IDMap2,Flat",
     "Recall": "exact",
     "Size on disk": "154 KiB",
-    "Built": "4 min ago</time> in 0.3 s",
+    "Built": "4 min ago</time>, took 0.3 s",
     "Built by": "Maria",
     "Id map": "consistent",
     "SHA-256": "9f86d081",

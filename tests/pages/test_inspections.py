@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lib.contract.inspections import GoBackRequest, InspectRequest, RestoreRequest, SnapshotSource
+from lib.contract.faults import Fault
+from lib.contract.inspections import GoBackRequest, InspectRequest, Obstacle, RestoreRequest, SnapshotSource
+from lib.ui.faults import ADVICE, what_to_do
 from tests.pages import takebacks
-from tests.pages.fake_inspections import INSPECTION_ID, RESTORE_ID, refused, worse
+from tests.pages.fake_inspections import INSPECTION_ID, RESTORE_ID, refused, strange, worse
 
 
 @pytest.fixture
@@ -63,6 +65,33 @@ def test_a_refused_file_says_why_by_name_and_has_no_way_to_be_served(report):
     assert seen.button("restore").disabled
     assert "It cannot be served." in seen.text
     assert not [field for field in seen.app.text_input if field.key == "inspection_text"], "there is nothing to search"
+
+
+@pytest.mark.feature("N5")
+def test_a_refused_file_says_what_to_do_about_it_and_a_strange_one_promises_nothing(report):
+    seen = report(refused())
+    assert "Do not open it elsewhere before you know who made it." in seen.text
+    seen = report(strange())
+    for words in ("You can look into it here. It cannot be served.", "Another model made it.", "cosine", "beside generation 4"):
+        assert words in seen.text, words
+    assert "If it is served" not in seen.text
+    assert "its vectors have 64 components, and the model in use makes vectors of 256" in seen.text
+    assert not [field for field in seen.app.text_input if field.key == "inspection_text"], "no text can be looked for in it"
+
+
+def test_each_fault_has_its_advice():
+    assert set(ADVICE) == set(Fault)
+
+
+def test_what_to_do_is_about_what_is_wrong_and_not_only_about_a_missing_manifest():
+    missing, other = (Obstacle(fault=fault, detail="") for fault in (Fault.NO_MANIFEST, Fault.WRONG_DIMENSION))
+    assert what_to_do([]) == ""
+    assert what_to_do([missing]) == ADVICE[Fault.NO_MANIFEST]
+    assert what_to_do([missing, other]) == ADVICE[Fault.WRONG_DIMENSION]
+
+
+def test_the_figures_say_when_another_generation_is_served_by_now(report):
+    assert "beside generation 4; generation 3 is served by now, so look into it again" in report().text
 
 
 def test_the_inspected_file_is_searched_and_what_the_table_lacks_is_counted(report):

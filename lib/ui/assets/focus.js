@@ -11,7 +11,10 @@ export default function ({ parentElement, data }) {
   const place = () => {
     const button = document.querySelector('.' + data.target + ' :is(button, input)');
     touched ||= typing();
-    if (!touched && button && document.activeElement !== button) button.focus({ preventScroll: true });
+    if (!touched && button && document.activeElement !== button) {
+      button.focus({ preventScroll: true });
+      if (data.scroll) button.scrollIntoView({ block: 'center' });
+    }
     if (!touched && ++tries < 12) setTimeout(place, 60);
   };
   place();

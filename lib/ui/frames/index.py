@@ -25,7 +25,7 @@ from lib.ui.starts import start_refresh
 from lib.ui.trends import show_trend
 from lib.ui.widgets import show_active_job, show_finding, show_heading, show_hold, show_nothing, show_unknown
 
-BUILDS = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT, Operation.RESTORE)
+BUILDS = (Operation.REFRESH, Operation.REBUILD, Operation.SNAPSHOT, Operation.RESTORE, Operation.REEMBED)
 METRIC_WORDS = {"inner_product": "inner product of unit vectors (cosine)", "l2": "Euclidean distance"}
 
 
@@ -131,7 +131,7 @@ def index_facts(reading: IndexReading) -> list[tuple[str, str, str]]:
         ("Size on disk", format_size(reading.size_bytes), "The file other programs open."),
         (
             "Built",
-            f"{moment(reading.built_at, now=at, zone=zone())} in {format_duration(reading.build_seconds)}",
+            f"{moment(reading.built_at, now=at, zone=zone())}, took {format_duration(reading.build_seconds)}",
             "When, and how long it took.",
         ),
         (

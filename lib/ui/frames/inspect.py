@@ -9,6 +9,7 @@ import streamlit as st
 from lib.contract.inspections import InspectRequest, SnapshotSource, UploadedSource
 from lib.contract.operations import Gate
 from lib.contract.states import Operation
+from lib.ui.focus import want_report
 from lib.ui.gates import gated_button, show_intentions
 from lib.ui.live import gate_of, latest_jobs, latest_settings, live_block
 from lib.ui.marks import icon
@@ -64,6 +65,7 @@ def begin(request: InspectRequest) -> None:
     job_id = attempt(lambda: get_client().start_inspection(request, start_key("inspect")), failing="It was not looked into")
     if job_id is not None:
         st.session_state.pop(_UPLOADED, None)
+        want_report(job_id)
         go_to(**{Params.INSPECTION: job_id})
     st.rerun()
 

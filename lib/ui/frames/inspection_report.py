@@ -11,10 +11,14 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
 from lib.contract.inspections import InspectedComparison, InspectedFacts, Inspection, RestoreRequest
+from lib.contract.jobs import Job
 from lib.contract.operations import Gate
 from lib.contract.states import JobState, Operation, RefreshMode, Verdict
 from lib.ui.dialogs import Question, ask
+from lib.ui.faults import what_to_do
+from lib.ui.focus import bring_to_report
 from lib.ui.format import UNKNOWN, format_count, format_score, format_size, plural
+from lib.ui.frames.index import METRIC_WORDS
 from lib.ui.frames.question_changes import show_question_changes
 from lib.ui.gates import gated_button
 from lib.ui.live import find_job, gate_of, is_offline, last_known, latest_index, latest_jobs, latest_settings, live_block, newest_jobs
@@ -26,9 +30,11 @@ from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unk
 VERDICTS = {
     Verdict.GOOD: (Tone.DONE, Mark(Tone.DONE, "check_circle", "good"), "It may be served, and answers as it should."),
     Verdict.WORSE: (Tone.BAD, Mark(Tone.BAD, "error", "worse"), "It may be served, but it would answer worse than what is served now."),
-    Verdict.STRANGE: (Tone.HELD, Mark(Tone.HELD, "help", "strange"), "You can look into it and search it here. It cannot be served."),
+    Verdict.STRANGE: (Tone.HELD, Mark(Tone.HELD, "help", "strange"), "You can look into it here. It cannot be served."),
     Verdict.REFUSED: (Tone.BAD, Mark(Tone.BAD, "block", "refused"), "It was not read. Nothing of it was kept."),
 }
+
+_SERVABLE = (Verdict.GOOD, Verdict.WORSE)
 
 
 def show_open_inspection() -> None:
@@ -39,6 +45,7 @@ def show_open_inspection() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         show_heading("Inspection", Topic.JOBS)
         st.button("Close", icon=":material/close:", key="close_inspection", on_click=go_to)
+    bring_to_report(ident, "close_inspection")
     _show_inspection(ident)
     _show_search(ident)
 
@@ -53,13 +60,16 @@ def _show_inspection(ident: str) -> None:
         try:
             job = find_job(ident) or last_known(f"job_{ident}", lambda: get_client().get_job(ident))
             ready = job is not None and job.state is JobState.SUCCEEDED
+            known = _known(ident) in st.session_state
             report = last_known(f"inspection_{ident}", partial(_get_inspection, ident, newest_jobs())) if ready else None
         except ClientError as error:
             show_trouble(describe_error(error, "The report cannot be shown"))
             return
-        if report is not None:
-            _show_report(report)
-        elif job is None:
+        if job is not None and report is not None:
+            if not known:  # the search stands outside this block, and comes with the report
+                st.rerun()
+            _show_report(report, job)
+        elif job is None or job.state is JobState.SUCCEEDED:
             show_unknown("The report")
         elif not job.is_active:
             link = f'<a href="/?{Params.JOB}={quote(ident)}" target="_self">its job</a>'
@@ -71,20 +81,40 @@ def _get_inspection(ident: str, newest: str) -> Inspection:  # noqa: ARG001  par
     return get_client().get_inspection(ident)
 
 
-def _show_report(report: Inspection) -> None:
+def _known(ident: str) -> str:
+    """Where the session keeps the report once it was read."""
+    return f"known_inspection_{ident}"
+
+
+def _show_report(report: Inspection, job: Job) -> None:
     tone, mark, words = VERDICTS[report.verdict]
     reasons = [f"{icon('flag')} {escape(flag)}" for flag in report.flags]
     reasons += [f"{icon('block')} {escape(each.detail)} {code(each.fault)}" for each in report.obstacles]
+    if advice := what_to_do(report.obstacles):
+        reasons.append(f"{icon('arrow_forward')} {escape(advice)}")
     st.html(box(tone, f"{badge(mark)} “{escape(report.name)}”", words, *reasons))
     _show_restore(report)
+    looked = f"Looked into {moment(job.finished_at, now=now(), zone=zone())} by {escape(job.requested_by)}"
+    st.html(f'<span class="sy-note">{looked}{escape(beside_what(report.comparison))}.</span>')
     if report.comparison is not None:
         st.html(tiles(comparison_tiles(report.comparison)))
-        st.html(f'<span class="sy-note">{escape(what_follows(report.comparison))}</span>')
+        if report.verdict in _SERVABLE:
+            st.html(f'<span class="sy-note">{escape(what_follows(report.comparison))}</span>')
     if report.questions_asked:
         show_question_changes(report.questions, asked=report.questions_asked)
     if report.facts is not None:
         st.html(facts(inside(report.facts)))
         _show_sample(report.facts)
+
+
+def beside_what(comparison: InspectedComparison | None) -> str:
+    """Which generation the figures compare it with, and whether another one is served by now."""
+    if comparison is None or comparison.served_generation is None:
+        return ""
+    then, index = comparison.served_generation, latest_index()
+    served = index.generation if index else None
+    later = f"; generation {served} is served by now, so look into it again for the figures of today" if served not in {then, None} else ""
+    return f", beside generation {then}{later}"
 
 
 def comparison_tiles(beside: InspectedComparison) -> list[Tile]:
@@ -131,7 +161,7 @@ def inside(found: InspectedFacts) -> list[tuple[str, str, str]]:
         ("Kind", code(found.kind), "FAISS' own word for how the vectors are kept."),
         ("Vectors", f"<b>{format_count(found.vectors)}</b>", "How many it holds."),
         ("Dimension", format_count(found.dimension), "Numbers per vector; must be the model's."),
-        ("Compared by", escape(found.metric), "How near two vectors are."),
+        ("Compared by", escape(METRIC_WORDS.get(found.metric, found.metric)), "How near two vectors are."),
         ("Model", escape(found.embedder or UNKNOWN), "Only a set says which one made it; a bare FAISS file does not."),
         ("Generation", format_count(found.generation), "Its number where it was made."),
         ("Built", moment(found.built_at, now=now(), zone=zone()), "When, by its own word."),
@@ -190,8 +220,11 @@ def _restore(ident: str, name: str, _: object) -> Notice:
 
 def _show_search(ident: str) -> None:
     """Outside the live block, so that typing is never disturbed."""
-    known: Inspection | None = st.session_state.get(f"known_inspection_{ident}")
-    if known is None or known.facts is None or not known.facts.has_ids or is_offline():
+    known: Inspection | None = st.session_state.get(_known(ident))
+    if known is None or known.facts is None or is_offline():
+        return
+    if why := why_not_searched(known.facts):
+        st.html(f'<span class="sy-note">{escape(why)}</span>')
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="inspection_search"):
         text = st.text_input("Search in this file", key="inspection_text", placeholder="e.g. customer cannot log in", max_chars=10_000)
@@ -209,6 +242,19 @@ def _show_search(ident: str) -> None:
     rows = [(format_score(hit.score), escape(hit.key), escape(hit.text[:200])) for hit in result.hits]
     columns = (Column(title="Score", number=True), Column(title="Key"), Column(title="Text", wide=True))
     st.html(table(columns, rows, caption="Hits in the inspected file") + _unknown_line(result.unknown))
+
+
+def why_not_searched(found: InspectedFacts) -> str:
+    """Why no text can be looked for in it; empty when one can."""
+    if not found.has_ids:
+        return "It cannot be searched for a text: its vectors carry no ids, so nobody knows which row each of them is of."
+    index = latest_index()
+    if index is not None and index.dimension not in {None, found.dimension}:
+        return (
+            f"It cannot be searched for a text: its vectors have {format_count(found.dimension)} components, "
+            f"and the model in use makes vectors of {format_count(index.dimension)}."
+        )
+    return ""
 
 
 def _unknown_line(unknown: int) -> str:

@@ -14,20 +14,16 @@ from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, plural
 from lib.ui.frames.rehearsals import show_rehearse_model
 from lib.ui.gates import gated_button
-from lib.ui.live import connection_gate, gate_of, latest_jobs, latest_settings
+from lib.ui.live import connection_gate, gate_of, latest_settings
 from lib.ui.marks import facts
 from lib.ui.notices import Notice, describe_error, show_trouble, start_key
 from lib.ui.session import Params, get_client
-from lib.ui.widgets import show_active_job
 
 _WORDS = {EmbedderKind.WORDLLAMA: "wordllama, on this machine", EmbedderKind.OPENAI: "a service that speaks OpenAI's /v1/embeddings"}
 
 
 def show_reembedding() -> None:
     """Outside every live block: nothing that is being typed is disturbed."""
-    jobs = latest_jobs()
-    for job in [job for job in jobs.active if job.operation is Operation.REEMBED] if jobs else []:
-        show_active_job(job, key="reembedding")
     with st.expander("Change the model…"):
         st.html(
             '<span class="sy-note">Vectors of two models never mix, so every row is embedded again. The present index answers until the '

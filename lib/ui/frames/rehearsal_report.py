@@ -14,6 +14,7 @@ from lib.contract.index import SearchHit
 from lib.contract.rehearsals import ImportChange, ModelChange, Rehearsal, SampleCounts
 from lib.contract.states import JobState, Verdict
 from lib.ui.dialogs import Question, ask
+from lib.ui.focus import bring_to_report
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, format_until, plural
 from lib.ui.frames.question_changes import show_question_changes
 from lib.ui.frames.rehearsals import KIND_WORDS, VERDICT_MARKS, promotion_line, promotion_mark, show_throw_away
@@ -41,6 +42,7 @@ def show_open_rehearsal() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         show_heading("Rehearsal", Topic.JOBS, note="tried beside production")
         st.button("Close", icon=":material/close:", key="close_rehearsal", on_click=go_to)
+    bring_to_report(ident, "close_rehearsal")
     _show_rehearsal(ident)
     _show_search(ident)
 
@@ -245,7 +247,7 @@ def _show_search(ident: str) -> None:
         with column:
             st.html(f'<div class="sy-name-line">{title} <span class="sy-note">in the sample</span></div>')
             if mine:
-                st.html(f'<ol class="sy-hits" aria-label="{title}">{"".join(_hits(mine, other))}</ol>')
+                st.html(f'<ol class="sy-hits sy-brief" aria-label="{title}">{"".join(_hits(mine, other))}</ol>')
             else:
                 show_nothing("Nothing found.", "This side of the sample is empty.")
 
@@ -253,7 +255,8 @@ def _show_search(ident: str) -> None:
 def _hits(mine: list[SearchHit], other: list[SearchHit]) -> list[str]:
     places = {hit.key: place for place, hit in enumerate(other, start=1)}
     return [
-        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span><span><b>{escape(hit.key)}</b> {escape(hit.text)}'
+        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span>'
+        f'<span><span class="sy-text"><b>{escape(hit.key)}</b> {escape(hit.text)}</span>'
         f'<br><span class="sy-note">{_moved(place, places.get(hit.key))}</span></span></li>'
         for place, hit in enumerate(mine, start=1)
     ]

@@ -28,6 +28,7 @@ from lib.contract.rehearsals import (
 )
 from lib.contract.states import ACTIVE_JOB_STATES, JobState, Operation, Verdict
 from lib.ui.dialogs import Question, ask
+from lib.ui.focus import want_report
 from lib.ui.format import format_until, plural
 from lib.ui.gates import gated_button, show_intentions
 from lib.ui.live import connection_gate, gate_of, last_known, live_block, newest_jobs
@@ -150,6 +151,7 @@ def _show_head(head: RehearsalHead) -> None:
             return
         with st.container(horizontal=True, gap="small", width="content", key=f"rehearsal_buttons_{ident}"):
             if st.button("Open", key=f"open_rehearsal_{ident}", icon=":material/open_in_full:", help=f"Open the rehearsal of {head.name}"):
+                want_report(ident)
                 go_to(**{Params.REHEARSAL: ident})
                 st.rerun()
             if head.expires_at:

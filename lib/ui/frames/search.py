@@ -12,14 +12,15 @@ from lib.contract.golden import GoldenQuestion, GoldenRequest
 from lib.contract.index import SearchHit, SearchResult
 from lib.ui.format import format_duration, format_score, plural
 from lib.ui.golden import MARKS, known_golden, save_question
-from lib.ui.live import connection_gate, is_offline
-from lib.ui.marks import badge
+from lib.ui.live import connection_gate, is_offline, latest_index
+from lib.ui.marks import Tone, badge
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.session import Params, get_client
-from lib.ui.widgets import show_heading, show_nothing
+from lib.ui.widgets import show_finding, show_heading, show_nothing
 
 #: How many hits may be asked for.
 RESULTS = (5, 10, 20, 50)
+_HOW_TO_NARROW = "write a field, “=” and a value, as in <b>category = Billing</b>; part several by commas."
 
 
 def show_search() -> None:
@@ -33,10 +34,17 @@ def show_search() -> None:
         st.button("Search", icon=":material/search:", type="primary", key="search_button")
     with st.container(horizontal=True, vertical_alignment="bottom", key="narrow"):
         narrow = st.text_input(
-            "Only rows where", key="narrow_fields", placeholder="category = Billing, owner = Ann", max_chars=500, width=420
+            "Only rows where",
+            key=Params.NARROW,
+            bind="query-params",
+            placeholder="category = Billing, owner = Ann",
+            max_chars=500,
+            width=420,
         )
         beside = st.toggle("Beside the generation before", key="beside", help="The same search in the generation one could go back to")
     if text and text.strip():
+        if left_out := not_fields(narrow or ""):
+            show_finding(Tone.HELD, f"Not narrowed by “{escape(left_out)}”: {_HOW_TO_NARROW}", symbol="filter_alt_off")
         _show_result(text.strip(), count or 10, fields_of(narrow or ""), beside=bool(beside))
 
 
@@ -44,6 +52,17 @@ def fields_of(narrow: str) -> dict[str, str]:
     """``category = Billing, owner = Ann`` as field and value; what has no “=” is left out."""
     pairs = [part.partition("=") for part in narrow.split(",") if "=" in part]
     return {name.strip(): value.strip() for name, _, value in pairs[:10] if name.strip()}
+
+
+def not_fields(narrow: str) -> str:
+    """What of it narrows nothing, because it is not a field and its value."""
+    parts = [part.strip() for part in narrow.split(",")]
+    return ", ".join(part for part in parts if part and ("=" not in part or part.startswith("=")))
+
+
+def describe_fields(fields: dict[str, str]) -> str:
+    """“where category = Billing and owner = Ann”; empty without any."""
+    return "where " + " and ".join(f"{name} = {value or 'empty'}" for name, value in fields.items()) if fields else ""
 
 
 def _show_result(text: str, count: int, fields: dict[str, str], *, beside: bool) -> None:
@@ -57,13 +76,14 @@ def _show_result(text: str, count: int, fields: dict[str, str], *, beside: bool)
         return
     if result.generation is None:
         show_nothing("There is no index to search yet.", "Import a sheet first; the index is built by itself.")
+    elif not result.hits and fields:
+        _show_none(text, fields, result)
     elif not result.hits:
-        far = f" among the {result.searched:,} nearest" if fields else ""
-        show_nothing(f"Nothing found{far}.", "No row has these values." if fields else "The index is empty.")
+        show_nothing("Nothing found.", "The index is empty.")
     elif beside:
         _show_beside(text, count, fields, result)
     else:
-        _show_hits(text, result)
+        _show_hits(text, result, fields)
         _show_neighbours(result, count)
 
 
@@ -75,10 +95,23 @@ def _ask(search: Callable[[], SearchResult]) -> SearchResult | None:
         return None
 
 
+def _show_none(text: str, fields: dict[str, str], result: SearchResult) -> None:
+    """How far was looked, and what the fields are called, because a name or a value may be mistyped."""
+    index = latest_index()
+    all_of_them = index is not None and result.searched >= index.vectors
+    far, rest = ("all", "") if all_of_them else ("the nearest", "; farther ones may be")
+    looked = f"Looked through {far} {plural(result.searched, 'row')}: none is one {describe_fields(fields)}{rest}."
+    nearest = _ask(lambda: get_client().search_index(text, 1))
+    names = sorted(nearest.hits[0].fields) if nearest and nearest.hits else []
+    known = f" The nearest row has these fields: {', '.join(names)}." if names else ""
+    show_nothing("Nothing found.", f"{looked} Names and values are compared exactly, capitals too.{known}")
+
+
 def _show_beside(text: str, count: int, fields: dict[str, str], served: SearchResult) -> None:
     """The two generations side by side; each hit says where the other one has it."""
     before = _ask(lambda: get_client().search_index(text, count, fields=fields, generation="previous"))
-    if before is None:
+    if before is None:  # that there is no other one, or that it cannot be asked, takes nothing away from this one
+        _show_hits(text, served, fields)
         return
     columns = st.columns(2, gap="medium")
     for column, mine, other in ((columns[0], served, before), (columns[1], before, served)):
@@ -86,7 +119,7 @@ def _show_beside(text: str, count: int, fields: dict[str, str], served: SearchRe
         name = "served" if mine is served else "before it"
         rows = "".join(_hit(hit, _moved(place, places.get(hit.key))) for place, hit in enumerate(mine.hits, start=1))
         head = f'<div class="sy-name-line">Generation {mine.generation} <span class="sy-note">{name}</span></div>'
-        column.html(f'{head}<ol class="sy-hits">{rows}</ol>')
+        column.html(f'{head}<ol class="sy-hits sy-brief">{rows}</ol>' if rows else f"{head}<p>Nothing found.</p>")
 
 
 def _moved(place: int, other: int | None) -> str:
@@ -107,8 +140,9 @@ def _show_neighbours(result: SearchResult, count: int) -> None:
         st.html(f'<ol class="sy-hits" aria-label="Rows near {escape(chosen)}">{"".join(_hit(hit) for hit in near.hits)}</ol>')
 
 
-def _show_hits(text: str, result: SearchResult) -> None:
-    said = f"{plural(len(result.hits), 'hit')} · generation {result.generation} · {format_duration(result.seconds)}"
+def _show_hits(text: str, result: SearchResult, fields: dict[str, str]) -> None:
+    narrowed = f" {escape(describe_fields(fields))}, of the {result.searched:,} nearest rows" if fields else ""
+    said = f"{plural(len(result.hits), 'hit')}{narrowed} · generation {result.generation} · {format_duration(result.seconds)}"
     st.html(
         f'<div class="sy-note" role="status">{said}. Is one of them what this search must find? <b>Expect this</b> makes it a golden '
         "question, which every new generation is asked.</div>"
@@ -125,7 +159,8 @@ def _show_hits(text: str, result: SearchResult) -> None:
 def _hit(hit: SearchHit, note: str = "") -> str:
     fields = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in hit.fields.items() if value)
     return (
-        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span><span><b>{escape(hit.key)}</b> {escape(hit.text)}'
+        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span>'
+        f'<span><span class="sy-text"><b>{escape(hit.key)}</b> {escape(hit.text)}</span>'
         f'<br><span class="sy-note">{" · ".join(filter(None, (fields, escape(note))))}</span></span></li>'
     )
 
