@@ -12,13 +12,14 @@ import streamlit as st
 
 from lib.contract.maps import MapLasso
 from lib.ui.map_lasso import LASSO, Extent, draw_lasso, read_drawn
+from lib.ui.map_points import QUIET
 
 HEIGHT = 560
 #: Up to so many points each is a disc one can point at; more of them are dust.
 _FEW = 3_000
 #: Characters of a row that each of many points carries to the browser; all of them would keep the first look waiting.
 _MANY_WORDS = 28
-#: Told apart with any kind of colour vision, on light and dark alike; the last is for all others.
+#: Told apart with any kind of colour vision, on light and dark alike; the last is for what is not to catch the eye.
 _COLOURS = ("#3b82f6", "#ef6c00", "#10a37f", "#c026d3", "#eab308", "#64b5f6", "#e11d48", "#65a30d")
 _REST = "#94a3b8"
 #: What pointing at one of few says; one of many says one text, for each part of it is worked out for every point beforehand.
@@ -55,7 +56,7 @@ def _extent(places: pa.ChunkedArray) -> Extent:
 
 @lru_cache(maxsize=32)
 def _spec(legend: tuple[str, ...], few: bool, across: Extent, up: Extent, first: MapLasso | None) -> dict[str, Any]:
-    colours = [_REST if label in {"all others", "empty"} else _COLOURS[place % len(_COLOURS)] for place, label in enumerate(legend)]
+    colours = [_REST if label in QUIET else _COLOURS[place % len(_COLOURS)] for place, label in enumerate(legend)]
     shade = alt.Color(
         "shade:N",
         title=None,

@@ -20,6 +20,8 @@ SHADES = 8
 OTHERS, EMPTY = "all others", "empty"
 REGION, STATE, SOURCE, CHANGED, NEAREST = "Region", "State", "Source", "Changed", "Nearest other"
 TWINS, AROUND, ALONE = f"nearly the same ({NEAR_DUPLICATE_COSINE:.2f} or more)", "some likeness", "alone"
+#: What most points are; grey, so that the others stand out.
+QUIET = frozenset({OTHERS, EMPTY, AROUND})
 #: Days, newest first, and what rows changed within them are called.
 _AGES = ((1, "within a day"), (7, "within a week"), (31, "within a month"), (365, "within a year"))
 _OLDER = "longer ago"
