@@ -16,6 +16,7 @@ from lib.service import scale
 from lib.service.config import Config
 from lib.service.data_lock import hold_data_dir
 from lib.service.errors import ProblemApi, install_handlers
+from lib.service.head_requests import HeadAsGet
 from lib.service.logs import configure_logs
 from lib.service.routers import (
     audit,
@@ -124,6 +125,7 @@ def create_app(config: Config, *, hosts: list[str] | None = None, supervise: boo
     install_handlers(app)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(HostAndOriginCheck, hosts=hosts or [])
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     return app

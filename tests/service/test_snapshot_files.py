@@ -6,12 +6,14 @@ import base64
 import hashlib
 import io
 import random
+import shutil
 import tarfile
 from typing import Any
 
 import pytest
 
 from lib.service.config import Config
+from lib.service.index.bundle import Bundle
 from lib.service.index.generations import Generations
 from lib.service.index.manifest import INDEX_FILE
 from tests.service.road import Road, sheet
@@ -44,7 +46,9 @@ def test_the_complete_set_is_downloaded_as_one_file_with_its_digest(filled: Road
     assert found == {path.name: path.read_bytes() for path in folder.iterdir()}
     assert list(found) == ["manifest.json", "ids.npy", "index.faiss"], "what says what the rest must be comes first"
     assert fetch(filled, second["snapshot_id"]).content == answer.content, "the same set is the same file"
-    assert fetch(filled, first["snapshot_id"], **{"If-None-Match": answer.headers["etag"]}).status_code == 304
+    for had in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}', "*"):
+        assert fetch(filled, first["snapshot_id"], **{"If-None-Match": had}).status_code == 304
+    assert fetch(filled, first["snapshot_id"], **{"If-None-Match": '"x"'}).status_code == 200
     assert fetch(filled, "nothing").status_code == 404
 
 
@@ -63,7 +67,7 @@ def test_any_part_of_the_file_can_be_asked_for(filled: Road) -> None:
     assert fetch(filled, snapshot_id, Range="bytes=600-").content == data[600:]
     assert fetch(filled, snapshot_id, Range="bytes=-100").content == data[-100:]
     assert fetch(filled, snapshot_id, Range=f"bytes=0-{size * 2}").content == data
-    for odd in ("bytes=0-1,5-6", "lines=1-2", "bytes=-"):
+    for odd in ("bytes=0-1,5-6", "lines=1-2", "bytes=-", f"bytes={'9' * 5000}-", f"bytes=-{'9' * 5000}"):
         assert (fetch(filled, snapshot_id, Range=odd).status_code, fetch(filled, snapshot_id, Range=odd).content) == (200, data)
     beyond = fetch(filled, snapshot_id, Range=f"bytes={size}-")
     assert (beyond.status_code, beyond.json()["code"], beyond.headers["content-range"]) == (416, "bad_range", f"bytes */{size}")
@@ -107,3 +111,35 @@ def test_name_note_and_pin_can_be_changed_and_leave_a_trace(filled: Road) -> Non
         ({"name": "a", "note": "b"}, {"name": "new", "note": ""}),
         ({"pinned": False}, {"pinned": True}),
     ]
+
+
+@pytest.mark.feature("N3")
+def test_a_download_is_read_to_its_end_though_the_snapshot_is_deleted_meanwhile(filled: Road, config: Config) -> None:
+    folder = config.snapshots_dir / take(filled)["snapshot_id"]
+    bundle = Bundle(folder)
+    whole = b"".join(bundle.read(0, bundle.size_bytes))
+    blocks = bundle.read(0, bundle.size_bytes)
+    begun = next(blocks)
+    shutil.rmtree(folder)
+    assert begun + b"".join(blocks) == whole
+    answer = fetch(filled, folder.name)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), "and none is promised that is gone"
+
+
+@pytest.mark.feature("N3")
+def test_head_tells_of_any_file_what_get_would_and_reads_none_of_it(filled: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, _ = filled.export()
+    snapshot = f"/api/snapshots/{take(filled)['snapshot_id']}/file"
+    wholes = {path: filled.api.get(path) for path in (snapshot, f"/api/exports/{job['result']['export_id']}/file", "/api/queue")}
+    monkeypatch.setattr(Bundle, "read", None)
+    for path, whole in wholes.items():
+        head = filled.api.head(path, headers={"Range": "bytes=0-4"})
+        assert (head.status_code, head.content) == (200, b""), path
+        told = {name: value for name, value in whole.headers.items() if path != "/api/queue" or name == "content-type"}
+        assert {name: head.headers.get(name) for name in told} == told
+    ticket = filled.api.post("/api/tickets", json={"method": "GET", "path": snapshot}).json()["ticket"]
+    stranger = {"Authorization": ""}
+    assert filled.api.head(snapshot, params={"ticket": ticket}, headers=stranger).status_code == 200
+    assert [filled.api.head(path, headers=stranger).status_code for path in wholes] == [401] * 3
+    assert filled.api.head("/api/nothing").status_code == 404
+    assert filled.api.head("/healthz", headers=stranger).status_code == 200, "as those who watch machines ask"

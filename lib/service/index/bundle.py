@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE
@@ -61,17 +63,29 @@ class Bundle:
         return BundleFacts(digest.hexdigest(), self.size_bytes)
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from ``start`` to before ``stop``, a block at a time."""
+        """The bytes from ``start`` to before ``stop``, a block at a time. All files are open before the first block comes:
+
+        a copy that is deleted while it is read is read to its end.
+        """
+        with ExitStack() as opened:
+            stretches = [self._open(part, first, last, opened) for part, first, last in self._within(start, stop)]
+            for stretch in stretches:
+                yield from stretch
+
+    def _within(self, start: int, stop: int) -> Iterator[tuple[_Part, int, int]]:
+        """(part, its first byte wanted, the one behind its last)."""
         at = 0
         for part in self._parts:
             first, last = max(start - at, 0), min(stop - at, part.size_bytes)
             at += part.size_bytes
-            if first >= last:
-                continue
-            if part.data is not None:
-                yield part.data[first:last]
-            elif part.path is not None:
-                yield from _read_file(part.path, first, last)
+            if first < last:
+                yield part, first, last
+
+    @staticmethod
+    def _open(part: _Part, first: int, last: int, opened: ExitStack) -> Iterable[bytes]:
+        if part.path is None:
+            return ((part.data or b"")[first:last],)
+        return _read_file(opened.enter_context(part.path.open("rb", buffering=0)), first, last)
 
     def _add_bytes(self, data: bytes) -> None:
         self._parts.append(_Part(len(data), data=data))
@@ -84,12 +98,11 @@ def tar_header(name: str, size: int) -> bytes:
     return info.tobuf(tarfile.GNU_FORMAT)
 
 
-def _read_file(path: Path, first: int, last: int) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
-        file.seek(first)
-        while first < last:
-            block = file.read(min(_READ_BYTES, last - first))
-            if not block:
-                raise OSError(f"{path.name} has become shorter while it was read.")
-            first += len(block)
-            yield block
+def _read_file(file: FileIO, first: int, last: int) -> Iterator[bytes]:
+    file.seek(first)
+    while first < last:
+        block = file.read(min(_READ_BYTES, last - first))
+        if not block:
+            raise OSError("A file of the set has become shorter while it was read.")
+        first += len(block)
+        yield block

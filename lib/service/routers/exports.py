@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 
 from lib.contract.errors import ErrorCode
@@ -13,7 +13,7 @@ from lib.contract.exports import ExportFilter, ExportFormat, ExportPage, ExportS
 from lib.contract.model import utc_now
 from lib.service.errors import ServiceError
 from lib.service.routers.deps import Cursor, ServicesDep, Viewer, problems
-from lib.service.routers.downloads import download
+from lib.service.routers.downloads import WantedOfFile, download
 from lib.service.storage import exports as rows
 
 router = APIRouter(prefix="/api/exports", tags=["export"])
@@ -62,7 +62,7 @@ def download_export(
     export_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
     _: Viewer,
     services: ServicesDep,
-    if_none_match: Annotated[str | None, Header()] = None,
+    wanted: WantedOfFile,
     ticket: Annotated[str | None, Query(description="instead of a token, for links")] = None,
 ) -> Response:
     """The file, resumable by Range, with its digest."""
@@ -74,4 +74,11 @@ def download_export(
     path = services.config.exports_dir / rows.file_name(export_id, export.format)
     if export.expires_at < utc_now() or not path.is_file():
         raise ServiceError(ErrorCode.EXPIRED, "The file was removed by age.", action="Export again.")
-    return download(path, sha256=export.sha256, name=export.name, media_type=_MEDIA_TYPES[export.format], if_none_match=if_none_match)
+    return download(
+        path,
+        sha256=export.sha256,
+        name=export.name,
+        media_type=_MEDIA_TYPES[export.format],
+        if_none_match=wanted.if_none_match,
+        head_only=wanted.head_only,
+    )

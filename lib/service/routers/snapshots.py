@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
 from lib.contract.errors import ErrorCode
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.service import snapshots
+from lib.service.errors import ServiceError
 from lib.service.routers.deps import Admin, Operator, RequestId, ServicesDep, Viewer, problems
-from lib.service.routers.downloads import download_bundle
+from lib.service.routers.downloads import WantedOfFile, download_bundle
 
 router = APIRouter(prefix="/api/snapshots", tags=["index"])
 
@@ -40,17 +41,16 @@ def download_snapshot(
     snapshot_id: SnapshotId,
     _: Operator,
     services: ServicesDep,
-    range_: Annotated[str | None, Header(alias="Range")] = None,
-    if_none_match: Annotated[str | None, Header()] = None,
-    if_range: Annotated[str | None, Header()] = None,
+    wanted: WantedOfFile,
     ticket: Annotated[str | None, Query(description="instead of a token, for links")] = None,
 ) -> Response:
     """The complete set as one file (a plain tar), resumable by Range, with its digest."""
     del ticket  # looked at by the guard
     found = snapshots.open_download(services.database, services.config, snapshot_id)
-    return download_bundle(
-        found.bundle, sha256=found.sha256, name=found.name, wanted=range_, if_none_match=if_none_match, if_range=if_range
-    )
+    try:
+        return download_bundle(found.bundle, wanted, sha256=found.sha256, name=found.name)
+    except FileNotFoundError as gone:  # deleted this moment
+        raise ServiceError(ErrorCode.NOT_FOUND, "The snapshot was deleted.", action="Take another.") from gone
 
 
 @router.delete("/{snapshot_id}", status_code=204, responses=problems(ErrorCode.NOT_FOUND, ErrorCode.REFUSED, ErrorCode.CROSS_SITE))
