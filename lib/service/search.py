@@ -11,10 +11,11 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from lib.contract.errors import ErrorCode
+from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.golden import GoldenQuestion
 from lib.contract.index import IndexReading, ProbeRequest, SearchHit, SearchRequest, SearchResult
 from lib.contract.model import utc_now
+from lib.contract.states import FailureCause
 from lib.service import golden
 from lib.service.config import Config
 from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, EmbeddingFailed, open_embedder
@@ -31,6 +32,7 @@ log = structlog.get_logger("search")
 
 #: How many of the nearest a narrowed search looks through at most.
 DEEPEST = 4_000
+_TO_BLAME_ON_THE_TEXT = (FailureCause.EMPTY_TEXT, FailureCause.TEXT_TOO_LONG)
 
 
 class Search:
@@ -121,9 +123,13 @@ class Search:
     def _embed(self, text: str, manifest: Manifest | None) -> NDArray[np.float32]:
         try:
             vector: NDArray[np.float32] = self._open_embedder(manifest).embed([text])[0]
-        except (EmbedderUnusable, EmbeddingFailed) as failure:
-            action = "Look at Embedding in Settings; the index itself is as it was."
-            raise ServiceError(ErrorCode.INTERNAL, f"The question could not be embedded: {failure}", action=action) from failure
+        except EmbeddingFailed as failure:
+            if failure.cause not in _TO_BLAME_ON_THE_TEXT:
+                raise _not_embedded(failure) from failure
+            detail = f"This text cannot be searched for: {failure.detail}"
+            raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/text", detail=failure.detail)]) from failure
+        except EmbedderUnusable as unusable:
+            raise _not_embedded(unusable) from unusable
         return vector
 
     def _find(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
@@ -190,6 +196,11 @@ class Search:
         if self._former is None or self._former.fingerprint != manifest.fingerprint:
             self._former = open_embedder(self._config, settings)
         return self._former
+
+
+def _not_embedded(trouble: Exception) -> ServiceError:
+    action = "Look at Embedding in Settings; the index itself is as it was."
+    return ServiceError(ErrorCode.NOT_READY, f"The question could not be embedded: {trouble}", action=action)
 
 
 def _as_probe(request: ProbeRequest | SearchRequest) -> ProbeRequest:

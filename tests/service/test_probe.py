@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from lib.contract.states import FailureCause
 from lib.service import search
 from tests.service.road import Road, csv_of
+from tests.service.works import FakeEmbedder
 
 ROWS = [(f"k{number}", f"advice {number}", "ann" if number % 10 else "bob") for number in range(60)]
 
@@ -74,3 +76,16 @@ def test_the_generation_before_answers_beside_the_served_one(filled: Road) -> No
 @pytest.mark.parametrize("body", [{}, {"text": "a", "like_key": "k1"}, {"text": ""}])
 def test_a_search_asks_one_question(filled: Road, body: dict[str, Any]) -> None:
     ask(filled, **body, expect=422)
+
+
+@pytest.mark.feature("N7")
+@pytest.mark.parametrize(
+    ("cause", "code"), [("empty_text", "invalid"), ("text_too_long", "invalid"), ("bad_key", "not_ready"), ("unreachable", "not_ready")]
+)
+def test_a_question_that_cannot_be_embedded_is_told_so_and_never_an_error_of_ours(
+    filled: Road, embedder: FakeEmbedder, cause: str, code: str
+) -> None:
+    embedder.fail("  ", FailureCause(cause))
+    problem = ask(filled, text="  ", expect=422 if code == "invalid" else 409)
+    assert (problem["code"], "would not do" in problem["detail"], bool(problem["action"])) == (code, True, True)
+    assert [error["pointer"] for error in problem["errors"]] == (["/body/text"] if code == "invalid" else [])

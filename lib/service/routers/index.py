@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from lib.contract.errors import ErrorCode, FieldError
+from lib.contract.errors import ErrorCode
 from lib.contract.health import DriftPage, HealthReading
 from lib.contract.index import IndexReading, ProbeRequest, SearchResult
 from lib.contract.operations import EmptyRequest, Started
 from lib.contract.states import DriftKind, Operation
 from lib.service import drift
-from lib.service.embedders import EmbeddingFailed
 from lib.service.errors import ServiceError
 from lib.service.index.reader import IndexUnreadable
 from lib.service.intentions import start_or_wait
@@ -27,16 +26,13 @@ def get_index(_: Viewer, services: ServicesDep) -> IndexReading:
     return services.search.read_index()
 
 
-@router.post("/search", responses=problems(ErrorCode.NOT_FOUND))
+@router.post("/search", responses=problems(ErrorCode.NOT_FOUND, ErrorCode.NOT_READY))
 def search_index(body: ProbeRequest, _: Viewer, services: ServicesDep) -> SearchResult:
     """The entries nearest in meaning, best first."""
     try:
         return services.search.search_index(body)
     except IndexUnreadable as unreadable:
         raise ServiceError(ErrorCode.INTERNAL, str(unreadable), action="Rebuild the index on the Index page.") from unreadable
-    except EmbeddingFailed as failure:
-        detail = f"This text cannot be searched for: {failure.detail}"
-        raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/text", detail=failure.detail)]) from failure
 
 
 @router.post(
