@@ -31,7 +31,7 @@ from lib.service.storage.drift import latest_check
 from lib.service.storage.embeddings import has_embeddings, has_removals
 from lib.service.storage.jobs import get_job, list_locks
 from lib.service.storage.plans import get_plan
-from lib.service.storage.settings import get_setting
+from lib.service.storage.settings import get_model, get_setting
 
 OPEN, refuse = plan_gate.OPEN, plan_gate.refuse
 
@@ -133,7 +133,7 @@ def _decide_this(connection: Connection, operation: Operation, arguments: Mappin
         return decide_undo(get_job(connection, str(arguments["import_job_id"])), now=utc_now())
     if operation is Operation.RESTORE:
         inspected = get_job(connection, str(arguments["inspection_id"]))
-        return index_gate.decide_restore(inspected, typed_name=arguments.get("typed_name"))
+        return index_gate.decide_restore(inspected, typed_name=arguments.get("typed_name"), model=get_model(connection))
     if operation is Operation.REPAIR:
         return index_gate.decide_repair(latest_check(connection), str(arguments["check_id"]))
     if spreadsheet_id := arguments.get("spreadsheet_id"):

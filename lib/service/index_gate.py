@@ -6,6 +6,7 @@ from lib.contract.errors import ErrorCode
 from lib.contract.health import IndexCheck
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, Reason
+from lib.contract.settings import SettingValue
 from lib.contract.states import JobState, Operation, Verdict
 from lib.service.errors import ServiceError
 from lib.service.plan_gate import OPEN, refuse
@@ -14,8 +15,8 @@ from lib.service.plan_gate import OPEN, refuse
 GOLDEN_TAB, HEALTH_TAB = "Golden questions", "Health"
 
 
-def decide_restore(inspected: Job | None, *, typed_name: str | None) -> Gate:
-    """May what this job inspected be served? ``typed_name``: null while nobody had to type it yet."""
+def decide_restore(inspected: Job | None, *, typed_name: str | None, model: list[SettingValue]) -> Gate:
+    """May what this job inspected be served? ``typed_name``: null while nobody had to type it yet; ``model``: the one in use."""
     if inspected is None or inspected.operation is not Operation.INSPECT:
         raise ServiceError(ErrorCode.NOT_FOUND, "There is no such inspection.", action="Inspect the snapshot or the file first.")
     link, result = f"/Index?inspection={inspected.job_id}", inspected.result or {}
@@ -25,7 +26,11 @@ def decide_restore(inspected: Job | None, *, typed_name: str | None) -> Gate:
     if result.get("verdict") not in (Verdict.GOOD, Verdict.WORSE):
         text = f"It cannot be served. {result.get('detail') or ''}".strip()
         return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
-    if typed_name is not None and typed_name.strip() != result.get("name"):
+    if result.get("model", model) != model:
+        text = "It was inspected when another model was in use, and two models never mix. Inspect it again."
+        return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
+    # What stands around a name is not seen, so nobody has to type it.
+    if typed_name is not None and typed_name.strip() != str(result.get("name")).strip():
         text = f"To serve it in place of the present index, type its name: {result.get('name')}"
         return refuse(Reason.NAME_NOT_TYPED, text, holder=inspected.job_id, link=link)
     return OPEN

@@ -97,7 +97,7 @@ class Inspections:
         try:
             report: dict[str, Any] = json.loads((self._config.quarantine_dir / inspection_id / REPORT_FILE).read_bytes())
         except FileNotFoundError as gone:
-            raise ServiceError(ErrorCode.EXPIRED, "What was inspected was removed by age.", action=_AGAIN) from gone
+            raise _expired() from gone
         return report
 
     def search_inspection(self, inspection_id: str, request: SearchRequest) -> InspectedResult:
@@ -114,8 +114,10 @@ class Inspections:
         try:
             with self._searching:
                 found = examine(path, facts=False, queries=np.asarray([vector]), k=request.k).answers[0]
-        except (BadFile, FileNotFoundError) as error:
-            raise ServiceError(ErrorCode.NOT_READY, f"It could not be searched: {error}", action=_AGAIN) from error
+        except BadFile as bad:
+            raise ServiceError(ErrorCode.NOT_READY, f"It could not be searched: {bad}", action=_AGAIN) from bad
+        except FileNotFoundError as gone:
+            raise _expired() from gone
         hits = self._search.describe(found)
         seconds, unknown = time.monotonic() - began, len(found) - len(hits)
         return InspectedResult(inspection_id=inspection_id, hits=hits, unknown=unknown, seconds=seconds, taken_at=utc_now())
@@ -160,6 +162,10 @@ class Inspections:
         if generation is None:
             return self._generations.previous()
         return next((each for each in self._generations.list_generations() if each.generation == generation), None)
+
+
+def _expired() -> ServiceError:
+    return ServiceError(ErrorCode.EXPIRED, "What was inspected was removed by age.", action=_AGAIN)
 
 
 def _decide(connection: Connection, served: Manifest | None, target: Manifest | None, expected: int | None) -> Gate:

@@ -20,7 +20,7 @@ from lib.service.index.sandbox import Examined, examine
 from lib.service.operations.inspection_report import Candidate, compare_candidate
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import entries, plans, snapshots
-from lib.service.storage.settings import get_setting
+from lib.service.storage.settings import get_model, get_setting
 
 REPORT_FILE = "report.json"
 _MIB = 1 << 20
@@ -52,12 +52,15 @@ def _inspect(context: JobContext) -> dict[str, Any]:
     report |= {"inspection_id": context.job.job_id, "name": name}
     write_synced(folder / REPORT_FILE, json.dumps(report).encode())
     obstacles = report.get("obstacles", [])
+    with context.database.read() as connection:
+        model = get_model(connection)
     return {
         "name": name,
         "verdict": report["verdict"],
         "fault": obstacles[0]["fault"] if obstacles else None,
         "detail": obstacles[0]["detail"] if obstacles else None,
         "vectors": (report.get("facts") or {}).get("vectors"),
+        "model": model,  # the one it was compared with
     }
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from lib.contract.settings import EMBEDDER_SETTINGS, SETTINGS, SettingReading, SettingValue
+from lib.contract.states import EmbedderKind
 from lib.service.storage.schema import settings
 
 
@@ -40,6 +41,13 @@ def get_values(connection: Connection) -> dict[str, SettingValue]:
 def get_embedder_settings(connection: Connection) -> dict[str, SettingValue]:
     """The values by name of those settings that choose the embedder."""
     return {name: value for name, value in get_values(connection).items() if name in EMBEDDER_SETTINGS}
+
+
+def get_model(connection: Connection) -> list[SettingValue]:
+    """What decides which vectors a text gets; equal for two moments when their vectors may be mixed."""
+    kind = get_setting(connection, "embedding.embedder")
+    more = ("embedding.model", "embedding.dimension") if kind == EmbedderKind.OPENAI else ()
+    return [kind, *(get_setting(connection, name) for name in more)]
 
 
 def put_setting(connection: Connection, name: str, value: SettingValue, *, by: str, now: datetime) -> None:
