@@ -22,7 +22,7 @@ from lib.service.embedders import ChosenEmbedder, Embedder, EmbedderUnusable, Em
 from lib.service.errors import ServiceError
 from lib.service.index.generations import Generations
 from lib.service.index.health import OpenGeneration
-from lib.service.index.manifest import INDEX_FILE, Manifest
+from lib.service.index.manifest import Manifest
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.storage import drift, embeddings, entries, jobs, reembedding
 from lib.service.storage.counters import get_counters
@@ -39,15 +39,14 @@ class Search:
     """The served index, mapped into memory, and the embedder for queries."""
 
     def __init__(self, database: Database, config: Config) -> None:
-        self._database = database
+        self._database, self._config = database, config
         self._reader = IndexReader(config.index_dir)
+        self._unreadable = False  # said in the log once, and not with every look
         self._embedder = ChosenEmbedder(config)  # opened with the first search: half a second once, instead of at every start
-        self._unreadable = False
-        self._config = config
+        self._former: Embedder | None = None  # of the model before, while a generation of it is still served
         self._opening = threading.Lock()
-        self._previous: OpenGeneration | None = None
-        self._former: Embedder | None = None
-        self._builders: dict[str, str | None] = {}
+        self._previous: OpenGeneration | None = None  # the generation before, once somebody has searched it
+        self._builders: dict[str, str | None] = {}  # the job that built the served generation → who asked for it
 
     def search_index(self, request: ProbeRequest | SearchRequest) -> SearchResult:
         """The entries nearest in meaning, best first. Entries removed since the generation was built are left out."""
@@ -139,16 +138,31 @@ class Search:
         """The served generation, and how much of the table it lacks."""
         manifest = self._manifest()
         with self._database.read() as connection:
-            revision = manifest.revision if manifest else 0
-            current = get_counters(connection)["revision"]
-            unindexed = embeddings.count_changes(connection, after=revision) if current > revision else 0
             checked = drift.last_check(connection)
-            if manifest is None:
-                return IndexReading(unindexed=unindexed, last_check=checked, taken_at=utc_now())
-            tombstones = len(embeddings.list_removals(connection, after=revision, upto=current)) if current > revision else 0
-            built_by = self._built_by(connection, manifest.job_id)
-        more = {"built_by": built_by, "last_check": checked, "tombstones": tombstones, "ids_consistent": self._reader.ids_consistent()}
-        return _reading(manifest, unindexed).model_copy(update=more)
+            unindexed, tombstones = _count_behind(connection, manifest.revision if manifest else 0)
+            built_by = self._built_by(connection, manifest.job_id) if manifest else None
+        if manifest is None:
+            return IndexReading(unindexed=unindexed, last_check=checked, taken_at=utc_now())
+        return IndexReading(
+            generation=manifest.generation,
+            vectors=manifest.vectors,
+            dimension=manifest.dimension,
+            metric=manifest.metric,
+            factory=manifest.factory,
+            embedder=manifest.embedder,
+            size_bytes=manifest.index_file.size_bytes,
+            sha256=manifest.index_file.sha256,
+            built_at=manifest.built_at,
+            build_seconds=manifest.build_seconds,
+            built_by_job=manifest.job_id,
+            built_by=built_by,
+            previous_generation=manifest.previous_generation,
+            tombstones=tombstones,
+            ids_consistent=self._reader.ids_consistent(),
+            unindexed=unindexed,
+            last_check=checked,
+            taken_at=utc_now(),
+        )
 
     def _built_by(self, connection: Connection, job_id: str) -> str | None:
         """Asked once per generation: it does not change, and this is read every second."""
@@ -207,24 +221,14 @@ def _as_probe(request: ProbeRequest | SearchRequest) -> ProbeRequest:
     return request if isinstance(request, ProbeRequest) else ProbeRequest(text=request.text, k=request.k)
 
 
+def _count_behind(connection: Connection, revision: int) -> tuple[int, int]:
+    """(all that a generation of this revision lacks, those of its vectors whose row has left the table). Cheap when it lacks nothing."""
+    current = get_counters(connection)["revision"]
+    if current <= revision:
+        return 0, 0
+    tombstones = embeddings.list_removals(connection, after=revision, upto=current) if revision else ()
+    return embeddings.count_changes(connection, after=revision), len(tombstones)
+
+
 def _matches(hit: SearchHit, fields: Mapping[str, str]) -> bool:
     return all(hit.fields.get(name, "") == value for name, value in fields.items())
-
-
-def _reading(manifest: Manifest, unindexed: int) -> IndexReading:
-    return IndexReading(
-        generation=manifest.generation,
-        vectors=manifest.vectors,
-        dimension=manifest.dimension,
-        metric=manifest.metric,
-        factory=manifest.factory,
-        embedder=manifest.embedder,
-        size_bytes=manifest.files[INDEX_FILE].size_bytes,
-        sha256=manifest.files[INDEX_FILE].sha256,
-        built_at=manifest.built_at,
-        build_seconds=manifest.build_seconds,
-        built_by_job=manifest.job_id,
-        previous_generation=manifest.previous_generation,
-        unindexed=unindexed,
-        taken_at=utc_now(),
-    )
