@@ -105,11 +105,16 @@ def compare_answers(before: Mapping[str, GoldenAnswer], after: Mapping[str, Gold
 
 
 def _change(before: GoldenAnswer | None, after: GoldenAnswer) -> AnswerChange:
-    if before is None or (before.text, before.expected_keys, before.k) != (after.text, after.expected_keys, after.k):
+    if before is None or not _same_question(before, after):
         return AnswerChange.FIRST
     if before.passed != after.passed:
         return AnswerChange.IMPROVED if after.passed else AnswerChange.REGRESSED
     return AnswerChange.SAME if before.found_keys == after.found_keys else AnswerChange.MOVED
+
+
+def _same_question(one: GoldenAnswer | GoldenQuestion, other: GoldenAnswer) -> bool:
+    """Whether the same was asked: a question keeps its id when people change it."""
+    return (one.text, one.expected_keys, one.k) == (other.text, other.expected_keys, other.k)
 
 
 def list_golden_questions(database: Database) -> GoldenReading:
@@ -129,33 +134,29 @@ def list_golden_questions(database: Database) -> GoldenReading:
 def _still_of(question: GoldenQuestion, answers: Mapping[str, GoldenAnswer | None]) -> GoldenAnswer | None:
     """The answer, unless the question was changed after it was asked."""
     answer = answers.get(question.question_id)
-    same = answer is not None and (answer.text, answer.expected_keys, answer.k) == (question.text, question.expected_keys, question.k)
-    return answer if same else None
+    return answer if answer is not None and _same_question(question, answer) else None
 
 
 def compare_golden_runs(database: Database, *, before: str | None, after: str | None) -> GoldenComparison:
     """Two runs; the newest two when they are not named. 404 when there is no such run."""
     with database.read() as connection:
-        runs = rows.list_runs(connection, limit=rows.KEPT_RUNS)
-        if not runs:
+        newest_first = [run.run_id for run in rows.list_runs(connection, limit=rows.KEPT_RUNS)]
+        if not newest_first:
             raise ServiceError(ErrorCode.NOT_FOUND, "No generation was asked yet.", action="Save a question; the next refresh asks it.")
-        after = after or runs[0].run_id
-        if before is None:
-            older = [run.run_id for run in runs]
-            position = older.index(after) + 1 if after in older else len(older)
-            before = older[position] if position < len(older) else None
+        after = after or newest_first[0]
+        if before is None and after in newest_first:
+            before = next(iter(newest_first[newest_first.index(after) + 1 :]), None)
         return _compare(connection, before, after)
 
 
 def _compare(connection: Connection, before: str | None, after: str) -> GoldenComparison:
-    first = _found(rows.get_run(connection, before), before) if before else None
-    second = _found(rows.get_run(connection, after), after)
-    return GoldenComparison(
-        before=first[0] if first else None, after=second[0], differences=compare_answers(first[1] if first else {}, second[1])
-    )
+    earlier, answers_before = _find_run(connection, before) if before else (None, {})
+    later, answers_after = _find_run(connection, after)
+    return GoldenComparison(before=earlier, after=later, differences=compare_answers(answers_before, answers_after))
 
 
-def _found(run: tuple[GoldenRun, dict[str, GoldenAnswer]] | None, run_id: str) -> tuple[GoldenRun, dict[str, GoldenAnswer]]:
+def _find_run(connection: Connection, run_id: str) -> tuple[GoldenRun, dict[str, GoldenAnswer]]:
+    run = rows.get_run(connection, run_id)
     if run is None:
         raise ServiceError(ErrorCode.NOT_FOUND, f"There is no run {run_id}.", action="It may have been forgotten by age.")
     return run
