@@ -35,7 +35,8 @@ ONLY_IN = {
 
 #: The service from top to bottom: a module imports only what stands below it. A package is one station.
 STATIONS = """
-__main__ embedded app routers head_requests services supervisor worker_process housekeeping recovery moments visits
+__main__ embedded app routers head_requests services supervisor worker_process housekeeping retention recovery
+moments visits
 telemetry undo plans inspections rehearsals drift maps reembedding plan_rows plan_fields failures intentions
 snapshots exports jobs workers worker_log scale wishes batches operations engine feed entries places search
 golden tabs uploads suggestions index embedders settings trace queue forecast shift wish_gate gate index_gate

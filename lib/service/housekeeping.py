@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from lib.contract.jobs import Job
 from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation, RefreshMode
-from lib.service import gate
 from lib.service.config import Config
 from lib.service.credentials import recheck_changed
 from lib.service.engine import Executor, JobQueue
@@ -19,29 +20,12 @@ from lib.service.errors import GateRefused
 from lib.service.index.durable import FolderBusy
 from lib.service.index.generations import Generations
 from lib.service.index.stored import DamagedIndex
-from lib.service.inspections import sweep_quarantine
 from lib.service.intentions import carry_out
 from lib.service.jobs import Start, start_job
-from lib.service.moments import KEEP_MOMENTS
 from lib.service.operations.counting import COUNTED_AT_ONCE
 from lib.service.recovery import Recovery
-from lib.service.rehearsals import sweep_rehearsals
-from lib.service.snapshots import sweep_snapshots
-from lib.service.storage import (
-    audit,
-    changes,
-    drift,
-    embeddings,
-    export_plans,
-    exports,
-    intentions,
-    item_events,
-    jobs,
-    moments,
-    plans,
-    shift,
-    visits,
-)
+from lib.service.retention import drop_the_old
+from lib.service.storage import drift, embeddings, jobs
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
@@ -53,15 +37,14 @@ ACTOR = "switchyard"
 #: While the queue drains, a refresh may take this share of the time at most: each one writes a whole index file.
 REFRESH_SHARE = 0.2
 REFRESH_MIN_SECONDS = 2.0
+#: What failed once fails again: it is tried again, but not without end.
+REFRESH_AGAIN_SECONDS = 30.0
+#: How often each of these is looked at.
 RECOVERY_SECONDS = 3.0
 RECHECK_SECONDS = 5.0
-CLEANING_SECONDS = 600.0
 COUNT_LOOK_SECONDS = 15.0
+CLEANING_SECONDS = 600.0
 COUNT_EVERY = timedelta(minutes=10)  #: at the most; reading every id of a large table takes a second or two
-KEEP_JOBS = timedelta(days=90)  #: and the audit of what was done
-KEEP_KEYS = timedelta(days=1)
-KEEP_PLANS = timedelta(days=30)
-KEEP_UPLOADS = timedelta(days=2)
 
 
 class Housekeeping:
@@ -71,32 +54,45 @@ class Housekeeping:
         """``in_hand``: the jobs this process performs at any moment."""
         self._database, self._config, self._queue = database, config, queue
         self._generations = Generations(config.index_dir)
-        self._next_recovery, self._next_recheck, self._next_cleaning, self._next_count = 0.0, 0.0, 0.0, 0.0
+        self._due_at: dict[str, float] = {}
         self._tidied_for: int | None = None
         self._recovery = Recovery(database, executor, in_hand)
 
     def keep(self) -> None:
         """Whatever is due."""
-        now = time.monotonic()
         try:
             self._refresh_index()
             self._tidy_generations()
-            self._count_drift()
+            if self._is_due("count", COUNT_LOOK_SECONDS):
+                self._count_drift()
             carry_out(self._database, self._queue)
             end_overdue_drains(self._database)
-            if now >= self._next_recovery:
-                self._next_recovery = now + RECOVERY_SECONDS
+            if self._is_due("recovery", RECOVERY_SECONDS):
                 self._recovery.recover()
-            if now >= self._next_recheck:
-                self._next_recheck = now + RECHECK_SECONDS
+            if self._is_due("recheck", RECHECK_SECONDS):
                 recheck_changed(self._database, self._config, actor=ACTOR)
-            if now >= self._next_cleaning:
-                self._next_cleaning = now + CLEANING_SECONDS
-                self._drop_the_old()
+            if self._is_due("cleaning", CLEANING_SECONDS):
+                drop_the_old(self._database, self._config)
         except OperationalError as error:
             log.warning("housekeeping_failed", error=str(error))
 
+    def _is_due(self, duty: str, every_seconds: float) -> bool:
+        """Whether so long has passed since this duty was last due; true at the first look."""
+        now = time.monotonic()
+        if now < self._due_at.get(duty, 0.0):
+            return False
+        self._due_at[duty] = now + every_seconds
+        return True
+
+    def _start(self, operation: Operation, **arguments: Any) -> None:
+        """Nobody waits for it: what the gate refuses now is due again soon."""
+        try:
+            start_job(self._database, self._queue, Start(operation=operation, arguments=arguments, actor=ACTOR))
+        except GateRefused:
+            log.info("start_refused", operation=operation)
+
     def _refresh_index(self) -> None:
+        """Have new vectors taken into the index, where people leave that to us, nobody is at it and the last time is long enough ago."""
         served = self._generations.current()
         revision = served.revision if served else 0
         with self._database.read() as connection:
@@ -109,18 +105,8 @@ class Housekeeping:
             running = jobs.list_active_jobs(connection)
         if any(job.operation in (Operation.REFRESH, Operation.REBUILD) for job in running):
             return
-        draining = counts["pending"] + counts["leased"] > 0
-        if last and last.finished_at and last.started_at:
-            took = (last.finished_at - last.started_at).total_seconds()
-            pause = max(REFRESH_MIN_SECONDS, took / REFRESH_SHARE) if draining else 0.0
-            if last.state is not JobState.SUCCEEDED:
-                pause = max(pause, 30.0)  # what failed once fails again: try, but not without end
-            if (utc_now() - last.finished_at).total_seconds() < pause:
-                return
-        try:
-            start_job(self._database, self._queue, Start(operation=Operation.REFRESH, arguments={}, actor=ACTOR))
-        except GateRefused:
-            log.info("refresh_refused")
+        if last is None or _has_rested(last, draining=counts["pending"] + counts["leased"] > 0):
+            self._start(Operation.REFRESH)
 
     def _tidy_generations(self) -> None:
         """Once for each new generation: no job waits for its SHA-256, nor for the disk to give up an old one."""
@@ -138,10 +124,9 @@ class Housekeeping:
 
     def _count_drift(self) -> None:
         """Have a large index counted against its table once nothing else runs; a small one is counted by the job that made it."""
-        served, now = self._generations.current(), time.monotonic()
-        if served is None or now < self._next_count:
+        served = self._generations.current()
+        if served is None:
             return
-        self._next_count = now + COUNT_LOOK_SECONDS
         with self._database.read() as connection:
             counts = get_counters(connection)
             if counts["entries"] <= COUNTED_AT_ONCE or counts["pending"] + counts["leased"] or jobs.list_active_jobs(connection):
@@ -149,34 +134,15 @@ class Housekeeping:
             last = drift.latest_check(connection)
         if last and (last.generation == served.generation or utc_now() - last.checked_at < COUNT_EVERY):
             return
-        try:
-            start_job(self._database, self._queue, Start(operation=Operation.CHECK, arguments={"deep": False}, actor=ACTOR))
-        except GateRefused:
-            log.info("count_refused")
+        self._start(Operation.CHECK, deep=False)
 
-    def _drop_the_old(self) -> None:
-        now = utc_now()
-        oldest = self._generations.previous() or self._generations.current()
-        with self._database.write() as connection:
-            if oldest:
-                embeddings.forget_removals(connection, upto=oldest.revision)
-            old_exports = exports.forget_expired(connection, now)
-            export_plans.forget_old_export_plans(connection, now - KEEP_PLANS)
-            old_uploads = plans.forget_old(connection, plans_before=now - KEEP_PLANS, uploads_before=now - KEEP_UPLOADS)
-            changes.forget_changes_before(connection, now - gate.UNDO_FOR)  # while the jobs still say when they ended
-            jobs_before = now - KEEP_JOBS
-            jobs.forget_old(connection, jobs_before=jobs_before, keys_before=now - KEEP_KEYS)
-            audit.forget_old(connection, jobs_before)
-            shift.forget_old(connection, jobs_before)
-            intentions.forget_old(connection, jobs_before)
-            visits.forget_visits(connection, jobs_before)
-            moments.forget_moments(connection, now - KEEP_MOMENTS)
-            item_events.forget_old(connection, now.timestamp())
-        sweep_snapshots(self._database, self._config)
-        sweep_quarantine(self._config)
-        sweep_rehearsals(self._database, self._config)
-        for name in old_exports:
-            (self._config.exports_dir / name).unlink(missing_ok=True)
-        for upload_id in old_uploads:
-            (self._config.uploads_dir / upload_id).unlink(missing_ok=True)
-        self._generations.sweep()
+
+def _has_rested(last: Job, *, draining: bool) -> bool:
+    """Whether the index may be refreshed again so soon after this refresh."""
+    if last.finished_at is None or last.started_at is None:
+        return True
+    took = (last.finished_at - last.started_at).total_seconds()
+    pause = max(REFRESH_MIN_SECONDS, took / REFRESH_SHARE) if draining else 0.0
+    if last.state is not JobState.SUCCEEDED:
+        pause = max(pause, REFRESH_AGAIN_SECONDS)
+    return (utc_now() - last.finished_at).total_seconds() >= pause

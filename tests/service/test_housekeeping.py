@@ -15,6 +15,7 @@ from lib.service.config import Config
 from lib.service.housekeeping import Housekeeping
 from lib.service.index.durable import sha256_of
 from lib.service.operations import counting
+from lib.service.retention import drop_the_old
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from tests.service.road import Road, csv_of, sheet
@@ -142,9 +143,7 @@ def test_a_refreshed_index_gets_its_sha256_a_moment_later_or_with_its_snapshot(r
     assert take(road)["sha256"] == road.get("/api/index")["sha256"] == sha256_of(config.index_dir / "generation-000003" / "index.faiss")
 
 
-def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(
-    road: Road, house: Housekeeping, database: Database, config: Config
-) -> None:
+def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(road: Road, database: Database, config: Config) -> None:
     road.import_sheet(sheet(1))
     road.preview(sheet(2))
     job, file = road.export()
@@ -154,7 +153,7 @@ def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(
         for table in (schema.plans, schema.uploads):
             connection.execute(sa.update(table).values(created_at=long_ago))
         connection.execute(sa.update(schema.exports).values(expires_at=long_ago))
-    house._drop_the_old()
+    drop_the_old(database, config)
     assert list(config.uploads_dir.iterdir()) == []
     assert list(config.exports_dir.iterdir()) == []
     assert road.api.get(f"/api/exports/{job['result']['export_id']}/file").status_code == 404

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from lib.contract.model import utc_now
-from lib.service.housekeeping import KEEP_JOBS
 from lib.service.intentions import WAITS_FOR, carry_out
+from lib.service.retention import KEEP_JOBS
 from lib.service.storage import intentions as rows
 from lib.service.storage import schema
 from lib.service.storage.database import Database

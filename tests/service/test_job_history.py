@@ -14,7 +14,7 @@ from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation
 from lib.service.app import create_app
 from lib.service.config import Config
-from lib.service.housekeeping import KEEP_JOBS, Housekeeping
+from lib.service.retention import KEEP_JOBS, drop_the_old
 from lib.service.storage import jobs, schema
 from lib.service.storage.database import Database
 from tests.conftest import TOKEN
@@ -179,9 +179,7 @@ def test_jobs_and_what_was_done_are_kept_for_ninety_days(road: Road, database: D
 
 def clean(road: Road, config: Config) -> None:
     """What an operations worker does every ten minutes."""
-    services = services_of(road)
-    house = Housekeeping(services.database, config, services.queue, None, in_hand=())  # type: ignore[arg-type]  # cleaning needs no engine
-    house._drop_the_old()
+    drop_the_old(services_of(road).database, config)
 
 
 @pytest.mark.feature("X5")
