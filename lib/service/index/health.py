@@ -27,6 +27,8 @@ _NORM_TOLERANCE = {FLAT: 0.01}
 _QUANTISED_TOLERANCE = 0.05
 
 Progress = Callable[[int], None]
+#: hears what is done (phase, done, total); what it raises ends the looking
+Tell = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -67,6 +69,10 @@ class OpenGeneration:
     def exact(self) -> bool:
         """Whether a search compares with every vector as it is."""
         return self.manifest.factory == FLAT
+
+    def count_ids(self) -> tuple[Ids, Ids]:
+        """Each id once, in order, and how often it is there."""
+        return np.unique(self.ids, return_counts=True)  # without the counts numpy would hash, which takes twenty times as long
 
     def look_at_lists(self) -> ListFacts | None:
         """How evenly the lists are filled; None for a kind without lists."""
@@ -110,18 +116,17 @@ class OpenGeneration:
         odd.examples["duplicate"] = [first[mark] for mark, _ in groups[:_EXAMPLES]]
         return odd
 
-    def measure_recall(
-        self, sample: Batch, everything: Iterable[Batch], *, k: int, on_progress: Progress = lambda _: None
-    ) -> MeasuredRecall:
+    def measure_recall(self, sample: Batch, everything: Iterable[Batch], *, k: int, tell: Tell = lambda *_: None) -> MeasuredRecall:
         """Ask the index for the neighbours of a sample, and compare with the true ones among ``everything``."""
         _, queries = sample
         found, times = [], []
-        for query in queries:
+        for done, query in enumerate(queries):
+            tell("searching for sampled rows", done, len(queries))
             began = time.perf_counter()
             found.append({ident for ident, _ in self.search(query, k)})
             times.append(time.perf_counter() - began)
         began = time.perf_counter()
-        nearest = _true_nearest(queries, everything, k, on_progress)
+        nearest = _true_nearest(queries, everything, k, lambda done: tell("measuring recall", done, len(self.ids)))
         exact = (time.perf_counter() - began) / max(1, len(queries))
         ratios = np.asarray([len(mine & true) / max(1, len(true)) for mine, true in zip(found, nearest, strict=True)])
         return MeasuredRecall(ratios, search_seconds=float(np.median(times)) if times else 0.0, exact_seconds=exact)

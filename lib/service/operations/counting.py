@@ -18,7 +18,7 @@ from lib.contract.model import utc_now
 from lib.contract.states import DriftKind, PlanState
 from lib.service.embedders import current_embedder
 from lib.service.index.generations import Generations
-from lib.service.index.health import OpenGeneration
+from lib.service.index.health import OpenGeneration, Tell
 from lib.service.index.manifest import Manifest
 from lib.service.index.stored import DamagedIndex
 from lib.service.operations.runner import JobContext, OperationFailed
@@ -52,15 +52,15 @@ class Compared:
 
 
 @contextmanager
-def compare(context: JobContext) -> Iterator[Compared]:
+def compare(context: JobContext, tell: Tell) -> Iterator[Compared]:
     """Table and served index, as they are at one moment."""
     generations = Generations(context.config.index_dir)
     served = generations.current()
     opened = _open(generations, served)
     with context.database.read() as connection:
-        found = _compare_table(connection, model_of(context))
+        found = _compare_table(connection, model_of(context), tell)
         if served and opened:
-            found |= compare_index(connection, served, opened)
+            found |= compare_index(connection, served, opened, tell)
         yield Compared(served, opened, found, _drift(connection, found, opened), connection)
 
 
@@ -87,8 +87,12 @@ def keep_check(
 
 def count_drift(context: JobContext) -> dict[str, Any]:
     """Count, and no more."""
+    return _count(context, context.tell)
+
+
+def _count(context: JobContext, tell: Tell) -> dict[str, Any]:
     began = time.monotonic()
-    with compare(context) as compared:
+    with compare(context, tell) as compared:
         pass
     return keep_check(context, compared, began)
 
@@ -101,7 +105,8 @@ def count_if_quick(context: JobContext) -> dict[str, Any]:
     if published is None or entries > COUNTED_AT_ONCE:
         return {}
     try:
-        return {"drift": count_drift(context)["drift"]}
+        # Silently: a cancel that came by now has come too late, for the generation is out.
+        return {"drift": _count(context, lambda *_: None)["drift"]}
     except OperationFailed as failure:
         context.say(f"not compared with the table: {failure}", level="warning")
         return {}
@@ -123,19 +128,26 @@ def _open(generations: Generations, served: Manifest | None) -> OpenGeneration |
         raise OperationFailed(JobFailure.NO_INDEX, str(damage), action) from damage
 
 
-def _compare_table(connection: Connection, fingerprint: str) -> Found:
-    return {kind: _rows_of(kind, ids) for kind, ids in rows.find_troubled(connection, fingerprint).items()}
+def _compare_table(connection: Connection, fingerprint: str, tell: Tell) -> Found:
+    entries = get_counters(connection)["entries"]
+    found = rows.find_troubled(connection, fingerprint, lambda done: tell("comparing table and vectors", done, entries))
+    return {kind: _rows_of(kind, ids) for kind, ids in found.items()}
 
 
-def compare_index(connection: Connection, served: Manifest, opened: OpenGeneration) -> Found:
+def compare_index(connection: Connection, served: Manifest, opened: OpenGeneration, tell: Tell) -> Found:
     """The id map against the table as it was when the generation was built; what changed since is no drift."""
-    held, counts = np.unique(opened.ids, return_counts=True)
-    expected = rows.list_expected(connection, fingerprint=served.fingerprint, revision=served.revision)
-    accounted = rows.list_accounted(connection, revision=served.revision)
+    entries = get_counters(connection)["entries"]
+    must, may = rows.list_held(
+        connection,
+        fingerprint=served.fingerprint,
+        revision=served.revision,
+        on_progress=lambda done: tell("comparing table and index", done, entries),
+    )
+    held, counts = opened.count_ids()
     twice = held[counts > 1]
     return {
-        DriftKind.UNINDEXED: _rows_of(DriftKind.UNINDEXED, np.setdiff1d(expected, held)),
-        DriftKind.ORPHANED: _rows_of(DriftKind.ORPHANED, np.setdiff1d(held, accounted)),
+        DriftKind.UNINDEXED: _rows_of(DriftKind.UNINDEXED, must[~np.isin(must, held)]),
+        DriftKind.ORPHANED: _rows_of(DriftKind.ORPHANED, held[~np.isin(held, may)]),
         DriftKind.DUPLICATED: [
             (int(ident), f"the index holds {count} vectors under its id") for ident, count in zip(twice, counts[counts > 1], strict=True)
         ],

@@ -27,7 +27,6 @@ NEIGHBOURS = 10
 
 def check_index(context: JobContext) -> dict[str, Any]:
     """Count every disagreement, look at every vector, and measure recall where the index is not exact; or only count."""
-    context.tell("comparing table and index")
     return context.step("check_index", _check if context.job.arguments.get("deep", True) else count_drift, context)
 
 
@@ -35,7 +34,6 @@ def repair_index(context: JobContext) -> dict[str, Any]:
     """Queue the entries whose vector is missing or wrong, rebuild the index if it is wrong itself, and count again."""
     queued = context.step("queue_entries", _queue_entries, context)
     rebuilt = context.step("rebuild_index", _rebuild_if_wrong, context)
-    context.tell("comparing table and index")
     checked = context.step("check_again", count_drift, context)
     return {"to_embed": queued, "rebuilt": rebuilt} | checked
 
@@ -54,7 +52,8 @@ def _rebuild_if_wrong(context: JobContext) -> bool:
         return False
     with context.database.read() as connection:
         try:
-            wrong = any(compare_index(connection, served, OpenGeneration(generations.folder_of(served), served)).values())
+            opened = OpenGeneration(generations.folder_of(served), served)
+            wrong = any(compare_index(connection, served, opened, context.tell).values())
         except DamagedIndex:
             wrong = True
         if not wrong or not embeddings.count_embeddings(connection, served.fingerprint):
@@ -65,7 +64,7 @@ def _rebuild_if_wrong(context: JobContext) -> bool:
 
 def _check(context: JobContext) -> dict[str, Any]:
     began = time.monotonic()
-    with compare(context) as compared:
+    with compare(context, context.tell) as compared:
         recall = _measure_recall(context, compared.connection, compared.opened) if compared.opened else None
     vectors = _look_at_vectors(context, compared.opened) if compared.opened else None
     return keep_check(context, compared, began, vectors=vectors, recall=recall)
@@ -94,13 +93,11 @@ def _look_at_vectors(context: JobContext, opened: OpenGeneration) -> VectorHealt
 def _measure_recall(context: JobContext, connection: Connection, opened: OpenGeneration) -> Recall:
     if opened.exact:
         return Recall(exact=True, k=NEIGHBOURS)
-    served, total = opened.manifest, len(opened.ids)
-    chosen = np.sort(np.random.default_rng(served.generation).choice(np.unique(opened.ids), min(SAMPLE, len(np.unique(opened.ids))), False))
+    served, (ids, _) = opened.manifest, opened.count_ids()
+    chosen = np.sort(np.random.default_rng(served.generation).choice(ids, min(SAMPLE, len(ids)), replace=False))
     sample = embeddings.vectors_of(connection, served.fingerprint, chosen)
     everything = embeddings.stream_embeddings(connection, fingerprint=served.fingerprint, upto=served.revision)
-    measured = opened.measure_recall(
-        sample, everything, k=NEIGHBOURS, on_progress=lambda done: context.tell("measuring recall", done, total)
-    )
+    measured = opened.measure_recall(sample, everything, k=NEIGHBOURS, tell=context.tell)
     ratios = measured.ratios
     if not len(ratios):
         return Recall(exact=False, k=NEIGHBOURS)

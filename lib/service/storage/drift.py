@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,12 @@ from lib.service.storage.schema import drift_rows, entries, index_checks
 #: The rows behind a number are listed up to this many; the number itself is always exact.
 LISTED_ROWS = 10_000
 KEPT_CHECKS = 100
+#: So many entries are compared by one statement: a large table is walked in blocks, so that who waits hears of each.
+BLOCK_ROWS = 50_000
 
 Ids = NDArray[np.int64]
+#: hears how many entries were compared; what it raises ends the comparing
+Progress = Callable[[int], None]
 
 #: Entries that nothing is on its way to mend, each with the first of its troubles; an entry in the queue is in good hands.
 _TROUBLED = """
@@ -35,11 +39,13 @@ LEFT JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fin
 WHERE (m.entry_id IS NULL OR v.vector_id IS NULL OR m.content_hash <> e.content_hash OR m.fingerprint <> :fingerprint)
   AND NOT EXISTS (SELECT 1 FROM items i WHERE i.entry_id = e.entry_id)
 """
-_SHOULD_BE_IN = """
+_TROUBLED_BLOCK = _TROUBLED + "  AND e.entry_id BETWEEN :first AND :last ORDER BY e.entry_id"
+_EXPECTED_BLOCK = """
 SELECT m.entry_id FROM embeddings m
 JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint
-WHERE m.fingerprint = :fingerprint AND m.revision <= :revision ORDER BY m.entry_id
+WHERE m.fingerprint = :fingerprint AND m.revision <= :revision AND m.entry_id BETWEEN :first AND :last ORDER BY m.entry_id
 """
+_NEXT_BLOCK = "SELECT entry_id FROM entries WHERE entry_id > :last ORDER BY entry_id LIMIT :limit"
 _LEAVING = "SELECT entry_id FROM removals WHERE revision > :revision"
 _ENQUEUE = f"""
 INSERT INTO items (entry_id, content_hash, state, priority, attempts, enqueued_at, available_at, due_at)
@@ -52,22 +58,37 @@ def _ids(connection: Connection, statement: str, **parameters: Any) -> Ids:
     return np.fromiter(connection.execute(sa.text(statement), parameters).scalars(), np.int64)
 
 
-def find_troubled(connection: Connection, fingerprint: str) -> dict[DriftKind, Ids]:
+def _walk(connection: Connection, on_progress: Progress) -> Iterator[Ids]:
+    """The ids of all entries in order, a block at a time; the next one is told of when the last has been looked at."""
+    done, last = 0, -1
+    while True:
+        on_progress(done)
+        block = _ids(connection, _NEXT_BLOCK, last=last, limit=BLOCK_ROWS)
+        if not len(block):
+            return
+        yield block
+        done, last = done + len(block), int(block[-1])
+
+
+def find_troubled(connection: Connection, fingerprint: str, on_progress: Progress = lambda _: None) -> dict[DriftKind, Ids]:
     """Table side: entry ids by trouble, each entry once."""
-    rows = connection.execute(sa.text(_TROUBLED + " ORDER BY e.entry_id"), {"fingerprint": fingerprint}).all()
     kinds = (DriftKind.MISSING_VECTOR, DriftKind.STALE, DriftKind.WRONG_MODEL)
-    return {kind: np.asarray([row.entry_id for row in rows if row.kind == kind], np.int64) for kind in kinds}
+    found: dict[DriftKind, list[int]] = {kind: [] for kind in kinds}
+    for block in _walk(connection, on_progress):
+        parameters = {"fingerprint": fingerprint, "first": int(block[0]), "last": int(block[-1])}
+        for entry_id, kind in connection.execute(sa.text(_TROUBLED_BLOCK), parameters):
+            found[DriftKind(kind)].append(entry_id)
+    return {kind: np.asarray(ids, np.int64) for kind, ids in found.items()}
 
 
-def list_expected(connection: Connection, *, fingerprint: str, revision: int) -> Ids:
-    """Ids a generation of this model and revision must hold, in order."""
-    return _ids(connection, _SHOULD_BE_IN, fingerprint=fingerprint, revision=revision)
-
-
-def list_accounted(connection: Connection, *, revision: int) -> Ids:
-    """Ids it may hold: every entry, and what was removed after it was built."""
-    leaving = _ids(connection, _LEAVING, revision=revision)
-    return np.concatenate([_ids(connection, "SELECT entry_id FROM entries"), leaving])
+def list_held(connection: Connection, *, fingerprint: str, revision: int, on_progress: Progress = lambda _: None) -> tuple[Ids, Ids]:
+    """(ids that a generation of this model and revision must hold; ids it may hold: every entry, and what was removed since)."""
+    must, may = [np.empty(0, np.int64)], [_ids(connection, _LEAVING, revision=revision)]
+    for block in _walk(connection, on_progress):
+        first, last = int(block[0]), int(block[-1])
+        must.append(_ids(connection, _EXPECTED_BLOCK, fingerprint=fingerprint, revision=revision, first=first, last=last))
+        may.append(block)
+    return np.concatenate(must), np.concatenate(may)
 
 
 def enqueue_troubled(connection: Connection, *, fingerprint: str, now: datetime) -> int:
