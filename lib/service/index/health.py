@@ -57,13 +57,13 @@ class MeasuredRecall:
 class OpenGeneration:
     """One generation mapped read-only, to be looked into. DamagedIndex when it cannot be opened."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, tell: Tell = lambda *_: None) -> None:
         self.manifest = manifest
         try:
             self._index: Any = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise DamagedIndex(f"The file of generation {manifest.generation} cannot be opened: {error}") from error
-        self.ids: Ids = ids_of(self._index)
+        self.ids: Ids = ids_of(self._index, lambda done: tell("opening the index", done, manifest.vectors))
 
     @property
     def exact(self) -> bool:

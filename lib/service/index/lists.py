@@ -71,9 +71,14 @@ def write_lists(index: Any, file: HashedFile) -> None:
     faiss.write_index(index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
 
 
-def ids_in_lists(index: Any) -> Ids:
-    """Every id, list by list."""
-    return np.concatenate([np.empty(0, np.int64), *(ids for _, ids in _each_list(index))])
+def ids_in_lists(index: Any, on_progress: Callable[[int], None] = lambda _: None) -> Ids:
+    """Every id, list by list. Told of on the way: they lie all over the file, and of one that nobody has read lately they take a while."""
+    parts, done = [np.empty(0, np.int64)], 0
+    for _, ids in _each_list(index):
+        on_progress(done)
+        parts.append(ids)
+        done += len(ids)
+    return np.concatenate(parts)
 
 
 def vectors_in_lists(index: Any) -> Iterator[tuple[Ids, Vectors]]:

@@ -34,10 +34,10 @@ class Written:
 Content = Callable[[HashedFile, Path | None], Written]
 
 
-def ids_of(index: faiss.Index) -> Ids:
+def ids_of(index: faiss.Index, on_progress: Callable[[int], None] = lambda _: None) -> Ids:
     """The ids of an index, in the order of its vectors."""
     if isinstance(index, faiss.IndexIVF):
-        return ids_in_lists(index)
+        return ids_in_lists(index, on_progress)
     return np.asarray(faiss.vector_to_array(cast("faiss.IndexIDMap2", index).id_map), np.int64)
 
 

@@ -56,7 +56,7 @@ def compare(context: JobContext, tell: Tell) -> Iterator[Compared]:
     """Table and served index, as they are at one moment."""
     generations = Generations(context.config.index_dir)
     served = generations.current()
-    opened = _open(generations, served)
+    opened = _open(generations, served, tell)
     with context.database.read() as connection:
         found = _compare_table(connection, model_of(context), tell)
         if served and opened:
@@ -118,11 +118,11 @@ def model_of(context: JobContext) -> str:
     return served.fingerprint if served else current_embedder(context.database, context.config).fingerprint
 
 
-def _open(generations: Generations, served: Manifest | None) -> OpenGeneration | None:
+def _open(generations: Generations, served: Manifest | None, tell: Tell) -> OpenGeneration | None:
     if served is None:
         return None
     try:
-        return OpenGeneration(generations.folder_of(served), served)
+        return OpenGeneration(generations.folder_of(served), served, tell)
     except DamagedIndex as damage:
         action = "Rebuild the index: the vectors it was made from are all there."
         raise OperationFailed(JobFailure.NO_INDEX, str(damage), action) from damage

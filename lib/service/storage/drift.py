@@ -20,31 +20,34 @@ from lib.service.storage.schema import drift_rows, entries, index_checks
 #: The rows behind a number are listed up to this many; the number itself is always exact.
 LISTED_ROWS = 10_000
 KEPT_CHECKS = 100
-#: So many entries are compared by one statement: a large table is walked in blocks, so that who waits hears of each.
-BLOCK_ROWS = 50_000
+#: So many entries are compared by one statement: who waits hears of each block, and PostgreSQL looks into indexes for so few.
+BLOCK_ROWS = 8_192
 
 Ids = NDArray[np.int64]
 #: hears how many entries were compared; what it raises ends the comparing
 Progress = Callable[[int], None]
 
-#: Entries that nothing is on its way to mend, each with the first of its troubles; an entry in the queue is in good hands.
+#: Entries that nothing is on its way to mend, each with the first of its troubles; an entry in the queue is in good hands. The block
+#: is named for both tables: PostgreSQL does not see that what bounds one bounds the other, and would read the whole other one each time.
 _TROUBLED = """
 SELECT e.entry_id, CASE
-    WHEN m.entry_id IS NULL OR v.vector_id IS NULL THEN 'missing_vector'
+    WHEN m.entry_id IS NULL OR v.content_hash IS NULL THEN 'missing_vector'
     WHEN m.content_hash <> e.content_hash THEN 'stale'
     ELSE 'wrong_model' END AS kind
 FROM entries e
-LEFT JOIN embeddings m ON m.entry_id = e.entry_id
+LEFT JOIN embeddings m ON m.entry_id = e.entry_id AND m.entry_id BETWEEN :first AND :last
 LEFT JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint
-WHERE (m.entry_id IS NULL OR v.vector_id IS NULL OR m.content_hash <> e.content_hash OR m.fingerprint <> :fingerprint)
+WHERE e.entry_id BETWEEN :first AND :last
+  AND (m.entry_id IS NULL OR v.content_hash IS NULL OR m.content_hash <> e.content_hash OR m.fingerprint <> :fingerprint)
   AND NOT EXISTS (SELECT 1 FROM items i WHERE i.entry_id = e.entry_id)
 """
-_TROUBLED_BLOCK = _TROUBLED + "  AND e.entry_id BETWEEN :first AND :last ORDER BY e.entry_id"
-_EXPECTED_BLOCK = """
+_TROUBLED_IN_ORDER = _TROUBLED + "ORDER BY e.entry_id"
+_EXPECTED = """
 SELECT m.entry_id FROM embeddings m
 JOIN vectors v ON v.content_hash = m.content_hash AND v.fingerprint = m.fingerprint
 WHERE m.fingerprint = :fingerprint AND m.revision <= :revision AND m.entry_id BETWEEN :first AND :last ORDER BY m.entry_id
 """
+_LAST_ID = 2**63 - 1
 _NEXT_BLOCK = "SELECT entry_id FROM entries WHERE entry_id > :last ORDER BY entry_id LIMIT :limit"
 _LEAVING = "SELECT entry_id FROM removals WHERE revision > :revision"
 _ENQUEUE = f"""
@@ -76,7 +79,7 @@ def find_troubled(connection: Connection, fingerprint: str, on_progress: Progres
     found: dict[DriftKind, list[int]] = {kind: [] for kind in kinds}
     for block in _walk(connection, on_progress):
         parameters = {"fingerprint": fingerprint, "first": int(block[0]), "last": int(block[-1])}
-        for entry_id, kind in connection.execute(sa.text(_TROUBLED_BLOCK), parameters):
+        for entry_id, kind in connection.execute(sa.text(_TROUBLED_IN_ORDER), parameters):
             found[DriftKind(kind)].append(entry_id)
     return {kind: np.asarray(ids, np.int64) for kind, ids in found.items()}
 
@@ -86,14 +89,15 @@ def list_held(connection: Connection, *, fingerprint: str, revision: int, on_pro
     must, may = [np.empty(0, np.int64)], [_ids(connection, _LEAVING, revision=revision)]
     for block in _walk(connection, on_progress):
         first, last = int(block[0]), int(block[-1])
-        must.append(_ids(connection, _EXPECTED_BLOCK, fingerprint=fingerprint, revision=revision, first=first, last=last))
+        must.append(_ids(connection, _EXPECTED, fingerprint=fingerprint, revision=revision, first=first, last=last))
         may.append(block)
     return np.concatenate(must), np.concatenate(may)
 
 
 def enqueue_troubled(connection: Connection, *, fingerprint: str, now: datetime) -> int:
     """Put every troubled entry into the queue; answers how many. A second time there are none: they wait by then."""
-    added = connection.execute(sa.text(_ENQUEUE), {"fingerprint": fingerprint, "now": now.timestamp()}).rowcount
+    parameters = {"fingerprint": fingerprint, "first": 0, "last": _LAST_ID, "now": now.timestamp()}
+    added = connection.execute(sa.text(_ENQUEUE), parameters).rowcount
     add_to_counters(connection, pending=added, arrived_total=added)
     return added
 

@@ -40,7 +40,9 @@ def test_every_vector_is_found_under_its_own_id_and_the_lists_are_told(generatio
     for ident, vector in zip(*batch(10, 55, 89), strict=True):
         assert reader.search(vector, 1)[1][0][0] == ident
     assert reader.ids_consistent()
-    opened = OpenGeneration(generations.folder_of(manifest), manifest)
+    told = []
+    opened = OpenGeneration(generations.folder_of(manifest), manifest, lambda *words: told.append(words))
+    assert (told[0], len(told)) == (("opening the index", 0, 80), 8), "a word for each list: one that was not read lately takes a while"
     held = {int(ident): vector for ids, vectors in opened.vectors() for ident, vector in zip(ids, vectors, strict=True)}
     assert sorted(held) == list(range(10, 90))
     assert max(np.abs(held[ident] - batch(ident)[1][0]).max() for ident in held) < 0.05
