@@ -30,12 +30,13 @@ from lib.service import gate, index_gate
 from lib.service.embedders import Embedder
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.index.manifest import Manifest
+from lib.service.index.mapped import Hits
 from lib.service.storage import golden as rows
 from lib.service.storage.audit import record_action
 from lib.service.storage.database import Database
 
-#: (vector, k) → the k nearest (entry id, score), best first
-Find = Callable[[NDArray[np.float32], int], list[tuple[int, float]]]
+#: (vector, k) → the k nearest
+Find = Callable[[NDArray[np.float32], int], Hits]
 
 #: Runs the page draws; all that are kept can be compared.
 SHOWN_RUNS = 60

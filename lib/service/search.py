@@ -23,6 +23,7 @@ from lib.service.errors import ServiceError
 from lib.service.index.generations import Generations
 from lib.service.index.health import OpenGeneration
 from lib.service.index.manifest import Manifest
+from lib.service.index.mapped import Hits
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.storage import drift, embeddings, entries, jobs, reembedding
 from lib.service.storage.counters import get_counters
@@ -94,7 +95,7 @@ class Search:
         row: NDArray[np.float32] = vectors[0]
         return row
 
-    def _narrow(self, probe: ProbeRequest, find: Callable[[int], list[tuple[int, float]]], vectors: int) -> tuple[list[SearchHit], int]:
+    def _narrow(self, probe: ProbeRequest, find: Callable[[int], Hits], vectors: int) -> tuple[list[SearchHit], int]:
         """Enough of the nearest to fill ``k``; with a filter further and further ones, up to a bound that is told."""
         depth = probe.k + golden.SPARE_HITS
         while True:
@@ -131,7 +132,7 @@ class Search:
             raise _not_embedded(unusable) from unusable
         return vector
 
-    def _find(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+    def _find(self, vector: NDArray[np.float32], k: int) -> Hits:
         return self._reader.search(vector, k)[1]
 
     def read_index(self) -> IndexReading:
@@ -188,7 +189,7 @@ class Search:
         self._unreadable = False
         return manifest
 
-    def describe(self, found: list[tuple[int, float]]) -> list[SearchHit]:
+    def describe(self, found: Hits) -> list[SearchHit]:
         """The entries of these hits; ids the table lacks are left out."""
         with self._database.read() as connection:
             known = entries.get_entries(connection, [entry_id for entry_id, _ in found])

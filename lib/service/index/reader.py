@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from lib.service.index.generations import Generations
 from lib.service.index.manifest import INDEX_FILE, Manifest, hash_ids
+from lib.service.index.mapped import Hits, find_nearest, open_mapped
 from lib.service.index.pointer import PointerMark, mark_pointer
-from lib.service.index.stored import ids_of
+from lib.service.index.stored import DamagedIndex, ids_of
 
 _OPEN_ATTEMPTS = 5
 
@@ -52,7 +53,7 @@ class IndexReader:
         opened = self._fresh()
         return opened.consistent if opened else None
 
-    def search(self, vector: NDArray[np.float32], k: int) -> tuple[Manifest | None, list[tuple[int, float]]]:
+    def search(self, vector: NDArray[np.float32], k: int) -> tuple[Manifest | None, Hits]:
         """The generation asked and its at most ``k`` nearest (id, score), best first; (None, []) when there is no generation.
 
         ``vector`` is float32 [d]; ValueError when it has another dimension or is not finite, or ``k`` is below 1. IndexUnreadable.
@@ -60,14 +61,12 @@ class IndexReader:
         opened = self._fresh()
         if opened is None:
             return None, []
-        query = np.ascontiguousarray(vector, np.float32).reshape(1, -1)
-        if query.shape[1] != opened.index.d or not np.isfinite(query).all():
+        query = np.asarray(vector, np.float32)
+        if query.size != opened.index.d or not np.isfinite(query).all():
             raise ValueError(f"A query of generation {opened.manifest.generation} is {opened.index.d} finite numbers.")
         if k < 1:
             raise ValueError(f"Asked for the {k} nearest; the least is 1.")
-        faiss.omp_set_num_threads(1)  # counts for this thread only; many requests at once use the cores better than one does
-        scores, ids = opened.index.search(query, min(k, max(1, opened.index.ntotal)))
-        return opened.manifest, [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
+        return opened.manifest, find_nearest(opened.index, query, k)
 
     def _fresh(self) -> _Open | None:
         """What to answer from: reopened when the pointer was replaced. Only one thread reopens; the others take what is open."""
@@ -84,7 +83,7 @@ class IndexReader:
 
     def _reopen(self, opened: _Open | None) -> _Open | None:
         """What the pointer names now, or ``opened`` again when that cannot be had. Looks again when a file was swept meanwhile."""
-        failure: RuntimeError | None = None
+        failure: DamagedIndex | None = None
         for _ in range(_OPEN_ATTEMPTS):
             mark = mark_pointer(self._folder)  # before the manifest: a change in between is seen at the next search
             manifest = self._generations.current()
@@ -93,10 +92,9 @@ class IndexReader:
             if opened is not None and opened.manifest == manifest:
                 return replace(opened, mark=mark)
             try:
-                path = self._generations.folder_of(manifest) / INDEX_FILE
-                index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+                index = open_mapped(self._generations.folder_of(manifest) / INDEX_FILE)
                 return _Open(manifest, index, mark, consistent=hash_ids(ids_of(index)) == manifest.ids_sha256)
-            except RuntimeError as error:
+            except DamagedIndex as error:
                 failure = error
         if opened is None:
             raise IndexUnreadable(f"The served generation cannot be opened: {failure}") from failure

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,7 @@ from lib.service.index.build import new_index
 from lib.service.index.durable import HashedFile
 from lib.service.index.factory import FLAT, SQ8
 from lib.service.index.manifest import Ids
-from lib.service.index.stored import DamagedIndex
+from lib.service.index.mapped import Hits, find_nearest, open_mapped
 
 Vectors = NDArray[np.float32]
 
@@ -43,18 +42,11 @@ class Shadow:
     """Such an index, mapped read-only. DamagedIndex when it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise DamagedIndex(f"{path.name} cannot be opened: {error}") from error
+        self._index = open_mapped(path)
 
-    def search(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
-        """The k nearest (id, score), best first."""
-        if not self._index.ntotal:
-            return []
-        faiss.omp_set_num_threads(1)
-        scores, ids = self._index.search(np.ascontiguousarray(vector, np.float32).reshape(1, -1), min(k, self._index.ntotal))
-        return [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
+    def search(self, vector: Vectors, k: int) -> Hits:
+        """The at most ``k`` nearest to ``vector``, float32 [d]."""
+        return find_nearest(self._index, vector, k)
 
 
 class KeptVectors:

@@ -18,6 +18,7 @@ from lib.contract.states import Verdict
 from lib.service import golden
 from lib.service.embedders import Embedder
 from lib.service.index.manifest import Ids
+from lib.service.index.mapped import Hits
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.sandbox import Examined, examine
 from lib.service.index.saved import SavedManifest
@@ -28,7 +29,7 @@ from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
 
 Vectors = NDArray[np.float32]
-Answers = list[list[tuple[int, float]]]
+Answers = list[Hits]
 
 #: Unchanged rows whose vector is compared with the table's: all, or as many of them as fit into this; QUERIES of those are searched for.
 COMPARED_BYTES = 32 << 20
