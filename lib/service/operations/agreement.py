@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lib.contract.imports import ColumnMapping
@@ -29,7 +30,7 @@ class Agreement:
         self._batch: list[tuple[str, dict[str, str]]] = []
         self.sheet: str | None = None
 
-    def listen_to(self, sheet: GoogleSheet) -> Any:
+    def listen_to(self, sheet: GoogleSheet) -> Callable[[Record], None]:
         """What to call with each record."""
         self.sheet = sheet_of(sheet.book, sheet.tab)
         with self._context.write() as connection:

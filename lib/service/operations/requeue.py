@@ -24,6 +24,13 @@ CANARY_WAIT_SECONDS = 300.0
 #: So far ahead that nothing waiting delays it.
 CANARY_PRIORITY = 24 * 365
 
+_PHASES = {
+    ItemAction.RETRY: "putting back into the queue",
+    ItemAction.DISCARD: "discarding",
+    ItemAction.PUT_FIRST: "putting first",
+    ItemAction.PUT_BACK: "putting back in line",
+}
+
 
 def requeue_items(context: JobContext) -> dict[str, Any]:
     """The whole selection, or as far as the canaries allow. What failed after the job was asked for is left alone."""
@@ -46,24 +53,31 @@ def _count_skipped(request: RequeueRequest, done: int) -> int:
 def _send_canary(context: JobContext, request: RequeueRequest, size: int) -> dict[str, Any]:
     """Let a few wait again, ahead of everything. One sent twice by a restart is only a larger canary."""
     at = utc_now().timestamp()
+    taken = _move_chunk(context, request, limit=size, priority=CANARY_PRIORITY)
+    if taken:
+        context.say(f"canary: {len(taken):,} rows sent ahead")
+    return {"entry_ids": [item.entry_id for item in taken], "at": at}
+
+
+def _move_chunk(
+    context: JobContext, request: RequeueRequest, *, limit: int, after: selections.Place | None = None, priority: int = 0
+) -> list[Any]:
+    """Do with the next rows behind ``after`` what was asked for, in one transaction; those rows. Which match was settled by the start."""
+    upto = context.job.created_at.timestamp()
     with context.write() as connection:
-        taken = selections.take_chunk(
-            connection, request.action, request.selection, now=at, upto=context.job.created_at.timestamp(), after=None, limit=size
-        )
+        taken = selections.take_chunk(connection, request.action, request.selection, now=upto, upto=upto, after=after, limit=limit)
         if taken:
             selections.move_items(
                 connection,
                 request.action,
                 taken,
-                now=at,
+                now=utc_now().timestamp(),
                 actor=context.job.requested_by,
                 job_id=context.job.job_id,
                 shorten_to=request.shorten_to,
-                priority=CANARY_PRIORITY,
+                priority=priority,
             )
-    if taken:
-        context.say(f"canary: {len(taken):,} rows sent ahead")
-    return {"entry_ids": [item.entry_id for item in taken], "at": at}
+    return taken
 
 
 def _watch_canary(context: JobContext, entry_ids: list[int], at: float, done: int) -> None:
@@ -100,26 +114,7 @@ def _move_the_rest(context: JobContext, request: RequeueRequest) -> int:
         )
     while True:
         context.tell(_PHASES[request.action], done, max(done, total))
-        with context.write() as connection:
-            taken = selections.take_chunk(connection, request.action, request.selection, now=upto, upto=upto, after=after, limit=CHUNK_ROWS)
-            if not taken:
-                return done
-            after = (taken[-1].shown_at, taken[-1].entry_id)
-            selections.move_items(
-                connection,
-                request.action,
-                taken,
-                now=utc_now().timestamp(),
-                actor=context.job.requested_by,
-                job_id=context.job.job_id,
-                shorten_to=request.shorten_to,
-            )
-        done += len(taken)
-
-
-_PHASES = {
-    ItemAction.RETRY: "putting back into the queue",
-    ItemAction.DISCARD: "discarding",
-    ItemAction.PUT_FIRST: "putting first",
-    ItemAction.PUT_BACK: "putting back in line",
-}
+        taken = _move_chunk(context, request, limit=CHUNK_ROWS, after=after)
+        if not taken:
+            return done
+        after, done = (taken[-1].shown_at, taken[-1].entry_id), done + len(taken)
