@@ -57,8 +57,8 @@ def _say(verdict: dict[str, Any]) -> None:
 def _examine(faiss: Any, index: Any, request: dict[str, Any]) -> dict[str, Any]:
     verdict: dict[str, Any] = {"dimension": index.d, "vectors": index.ntotal}
     if request["facts"]:
-        ids, positions, inner = _ids_of(faiss, index)
-        verdict |= _facts_of_ids(ids) | _facts_of_vectors(index, inner, ids, positions, request.get("sample") or [])
+        ids, by_id, inner = _ids_of(faiss, index)
+        verdict |= _facts_of_ids(ids) | _facts_of_vectors(index, inner, ids, by_id, request.get("sample") or [])
         if verdict["not_finite"]:
             return verdict
     if request.get("queries"):
@@ -66,12 +66,12 @@ def _examine(faiss: Any, index: Any, request: dict[str, Any]) -> dict[str, Any]:
     return verdict
 
 
-def _ids_of(faiss: Any, index: Any) -> tuple[Any, Any, Any]:
-    """(ids in the order of the vectors, None or each vector's (list, place), the index that holds the vectors)."""
+def _ids_of(faiss: Any, index: Any) -> tuple[Any, bool, Any]:
+    """(ids in the order in which the vectors are looked at, whether these are had by id alone, the index that holds them)."""
     import numpy as np
 
     if isinstance(index, faiss.IndexIDMap | faiss.IndexIDMap2):
-        return np.asarray(faiss.vector_to_array(index.id_map), np.int64), None, faiss.downcast_index(index.index)
+        return np.asarray(faiss.vector_to_array(index.id_map), np.int64), False, faiss.downcast_index(index.index)
     if isinstance(index, faiss.IndexIVF):
         lists = index.invlists
         found = [
@@ -80,7 +80,7 @@ def _ids_of(faiss: Any, index: Any) -> tuple[Any, Any, Any]:
         ]
         index.set_direct_map_type(faiss.DirectMap.Hashtable)
         return np.concatenate(found) if found else np.empty(0, np.int64), True, index
-    return np.arange(index.ntotal, dtype=np.int64), None, index
+    return np.arange(index.ntotal, dtype=np.int64), False, index
 
 
 def _facts_of_ids(ids: Any) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def _facts_of_ids(ids: Any) -> dict[str, Any]:
     }
 
 
-def _vectors_at(inner: Any, ids: Any, by_id: Any, start: int, count: int) -> Any:
-    """The vectors from one place on, decoded."""
+def _vectors_at(inner: Any, ids: Any, by_id: bool, start: int, count: int) -> Any:
+    """The vectors from one place on, decoded: float32 [count, dimension]."""
     import numpy as np
 
     if by_id:
@@ -105,7 +105,7 @@ def _vectors_at(inner: Any, ids: Any, by_id: Any, start: int, count: int) -> Any
     return inner.reconstruct_n(start, count)
 
 
-def _facts_of_vectors(index: Any, inner: Any, ids: Any, by_id: Any, sample: list[int]) -> dict[str, Any]:
+def _facts_of_vectors(index: Any, inner: Any, ids: Any, by_id: bool, sample: list[int]) -> dict[str, Any]:
     """Lengths, doubles, what is not a number; and the vectors of the ids that were asked for."""
     import numpy as np
 
@@ -137,7 +137,7 @@ def _facts_of_vectors(index: Any, inner: Any, ids: Any, by_id: Any, sample: list
     return facts | {"some_ids": ids[np.sort(places)[:8]].tolist()} | _self_hits(index, inner, ids, by_id, places)
 
 
-def _self_hits(index: Any, inner: Any, ids: Any, by_id: Any, places: Any) -> dict[str, Any]:
+def _self_hits(index: Any, inner: Any, ids: Any, by_id: bool, places: Any) -> dict[str, Any]:
     """How many vectors find themselves, or one that is exactly as near."""
     import numpy as np
 

@@ -48,7 +48,11 @@ class _Table:
 
 
 class Candidate:
-    """One candidate before the table; made before the candidate is read, so that it need be read only once."""
+    """One candidate before the table; made before the candidate is read, so that it need be read only once.
+
+    ``unchanged`` are the ids of all rows whose vector is as old as the candidate, ``sample`` those compared, int64 [n], and ``stored``
+    their vectors in the table, float32 [n, d]. ``queries``, float32 [m, d], are some of these, ``asked`` those of the golden questions.
+    """
 
     def __init__(self, context: JobContext, embedder: Embedder, manifest: SavedManifest | None) -> None:
         self.context, self.embedder = context, embedder
@@ -58,10 +62,10 @@ class Candidate:
             # What a manifest says of the future is not of this table.
             known = manifest is not None and manifest.revision <= self.table.revision
             self.revision = manifest.revision if manifest is not None and known else None
-            unchanged = ids if self.revision is None else ids[revisions <= self.revision]
-            self.unchanged = unchanged
+            self.unchanged = ids if self.revision is None else ids[revisions <= self.revision]
             chance = np.random.default_rng(9)
-            sample = np.sort(chance.choice(unchanged, min(COMPARED_BYTES // (4 * embedder.dimension), len(unchanged)), replace=False))
+            most = COMPARED_BYTES // (4 * embedder.dimension)
+            sample = np.sort(chance.choice(self.unchanged, min(most, len(self.unchanged)), replace=False))
             self.sample, stored = embeddings.vectors_of(connection, embedder.fingerprint, sample)
             self.questions: list[GoldenQuestion] = golden_rows.list_questions(connection)
         self.stored = stored.reshape(len(self.sample), embedder.dimension)
@@ -77,30 +81,8 @@ class Candidate:
 
 def compare_candidate(candidate: Candidate, examined: Examined) -> dict[str, Any]:
     """Counts of rows, recall, and the golden questions, as parts of the report; ``verdict`` and ``flags`` say what it comes to."""
-    table = candidate.table
-    both = np.isin(table.ids, examined.ids)
-    unchanged = candidate.unchanged[np.isin(candidate.unchanged, examined.ids)]
-    wrong = _count_wrong(candidate, examined)
     reader = IndexReader(candidate.context.config.index_dir)
-    served, served_answers = _ask_served(reader, candidate.queries)
-    exact = _exact_nearest(candidate, unchanged)
-    recall, served_recall = (_recall(candidate, answers, unchanged, exact) for answers in (examined.answers, served_answers))
-    low, mean, high = interval(recall)
-    comparison = InspectedComparison(
-        served_generation=served,
-        table_vectors=len(table.ids),
-        in_both=int(np.count_nonzero(both)),
-        only_in_file=int(np.count_nonzero(~np.isin(examined.ids, table.ids))),
-        only_in_table=int(np.count_nonzero(~both)),
-        changed=int(np.count_nonzero(both)) - len(unchanged),
-        compared=len(examined.found),
-        wrong=wrong,
-        queries=len(recall),
-        recall_ratio=mean,
-        recall_low_ratio=low,
-        recall_high_ratio=high,
-        recall_served_ratio=interval(served_recall)[1],
-    )
+    comparison = _compare_rows(candidate, examined, reader)
     changed, worse = _ask_questions(candidate, examined, reader)
     flags = _flags(comparison, worse)
     return {
@@ -109,9 +91,35 @@ def compare_candidate(candidate: Candidate, examined: Examined) -> dict[str, Any
         "comparison": comparison.model_dump(mode="json"),
         "questions": [each.model_dump(mode="json") for each in changed],
         "questions_asked": len(candidate.questions),
-        "trusted_revision": candidate.revision if not wrong else None,
-        "table_revision": table.revision,
+        "trusted_revision": candidate.revision if not comparison.wrong else None,
+        "table_revision": candidate.table.revision,
     }
+
+
+def _compare_rows(candidate: Candidate, examined: Examined, reader: IndexReader) -> InspectedComparison:
+    """Which rows are in the table, in the file, or in both; and which part of the nearest the file finds, and what is served."""
+    table = candidate.table
+    both = np.isin(table.ids, examined.ids)
+    unchanged = candidate.unchanged[np.isin(candidate.unchanged, examined.ids)]
+    served, served_answers = _ask_served(reader, candidate.queries)
+    exact = _exact_nearest(candidate, unchanged)
+    recall, served_recall = (_recall(candidate, answers, unchanged, exact) for answers in (examined.answers, served_answers))
+    low, mean, high = interval(recall)
+    return InspectedComparison(
+        served_generation=served,
+        table_vectors=len(table.ids),
+        in_both=int(np.count_nonzero(both)),
+        only_in_file=int(np.count_nonzero(~np.isin(examined.ids, table.ids))),
+        only_in_table=int(np.count_nonzero(~both)),
+        changed=int(np.count_nonzero(both)) - len(unchanged),
+        compared=len(examined.found),
+        wrong=_count_wrong(candidate, examined),
+        queries=len(recall),
+        recall_ratio=mean,
+        recall_low_ratio=low,
+        recall_high_ratio=high,
+        recall_served_ratio=interval(served_recall)[1],
+    )
 
 
 def _flags(comparison: InspectedComparison, worse: int) -> list[str]:
