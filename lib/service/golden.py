@@ -37,6 +37,8 @@ from lib.service.storage.database import Database
 
 #: (vector, k) → the k nearest
 Find = Callable[[NDArray[np.float32], int], Hits]
+#: question → what the served generation answers; None while there is none, or it cannot be embedded
+Ask = Callable[[GoldenQuestion], tuple[Manifest, GoldenAnswer] | None]
 
 #: Runs the page draws; all that are kept can be compared.
 SHOWN_RUNS = 60
@@ -80,18 +82,36 @@ def judge(question: GoldenQuestion, found: Sequence[str], known: set[str]) -> Go
 
 def keep_run(database: Database, manifest: Manifest, job_id: str, answers: Sequence[GoldenAnswer]) -> GoldenRun:
     """Write down how a generation answered."""
-    run = GoldenRun(
-        run_id=uuid4().hex,
-        generation=manifest.generation,
-        embedder=manifest.embedder,
-        job_id=job_id,
-        asked_at=utc_now(),
-        questions=len(answers),
-        passed=sum(answer.passed for answer in answers),
-    )
+    run = _count(_new_run(manifest, job_id), answers)
     with database.write() as connection:
         rows.put_run(connection, run, answers)
     return run
+
+
+def _new_run(manifest: Manifest, job_id: str) -> GoldenRun:
+    facts = {"generation": manifest.generation, "embedder": manifest.embedder, "job_id": job_id}
+    return GoldenRun(run_id=uuid4().hex, **facts, asked_at=utc_now(), questions=0, passed=0)
+
+
+def _count(run: GoldenRun, answers: Sequence[GoldenAnswer]) -> GoldenRun:
+    return run.model_copy(update={"questions": len(answers), "passed": sum(answer.passed for answer in answers)})
+
+
+def _keep_answer(connection: Connection, manifest: Manifest, answer: GoldenAnswer) -> None:
+    """Count what the served generation answers to a question just saved among its answers: by them it is known what gets worse later.
+
+    Not when the last answers are another generation's, as after going back: they would be hidden behind this one.
+    """
+    newest = next(iter(rows.list_runs(connection, limit=1)), None)
+    if newest is not None and newest.generation == manifest.generation:
+        run, known = _find_run(connection, newest.run_id)
+    elif newest is None or len(rows.list_questions(connection)) == 1:
+        run, known = _new_run(manifest, manifest.job_id), {}
+    else:
+        return
+    # A question that was deleted and brought back has another id and the same text.
+    others = [each for each in known.values() if each.question_id != answer.question_id and each.text != answer.text]
+    rows.put_run(connection, _count(run, [*others, answer]), [*others, answer])
 
 
 def compare_answers(before: Mapping[str, GoldenAnswer], after: Mapping[str, GoldenAnswer]) -> list[GoldenDifference]:
@@ -163,37 +183,47 @@ def _find_run(connection: Connection, run_id: str) -> tuple[GoldenRun, dict[str,
     return run
 
 
-def create_golden_question(database: Database, request: GoldenRequest, *, actor: str, request_id: str) -> GoldenQuestion:
-    """Save a question. 409 when the text is one already, 422 when a key is not in the table or there are too many."""
-    question_id, now = uuid4().hex, utc_now()
+def create_golden_question(database: Database, request: GoldenRequest, ask: Ask, *, actor: str, request_id: str) -> GoldenQuestion:
+    """Save a question with its answer. 409 when the text is one already, 422 when a key is not in the table or there are too many."""
+    now = utc_now()
+    question = GoldenQuestion(question_id=uuid4().hex, **request.model_dump(), created_at=now, created_by=actor, changed_at=now)
+    answered = ask(question)  # before the transaction: nobody waits for an embedder
     with database.write() as connection:
         questions = rows.list_questions(connection)
         decision = _decide(questions, request.text)
         if decision.allowed:
             _check(connection, request, others=len(questions))
-            values = request.model_dump() | {"created_at": now, "created_by": actor, "changed_at": now}
-            rows.put_question(connection, question_id, **values)
-        _record(connection, "create_golden_question", decision, question_id, actor, request_id, after=request)
-        question = rows.get_question(connection, question_id)
-    if question is None:
+            _save(connection, question, answered)
+        _record(connection, "create_golden_question", decision, question.question_id, actor, request_id, after=request)
+    if not decision.allowed:
         raise GateRefused(decision)
-    return question
+    return question.model_copy(update={"answer": answered[1] if answered else None})
 
 
-def put_golden_question(database: Database, question_id: str, request: GoldenRequest, *, actor: str, request_id: str) -> GoldenQuestion:
-    """Change a question. 404 when there is none, 409 when another has that text, 422 when a key is not in the table."""
+def _save(connection: Connection, question: GoldenQuestion, answered: tuple[Manifest, GoldenAnswer] | None) -> None:
+    rows.put_question(connection, **question.model_dump(exclude={"answer"}))
+    if answered:
+        _keep_answer(connection, *answered)
+
+
+def put_golden_question(
+    database: Database, question_id: str, request: GoldenRequest, ask: Ask, *, actor: str, request_id: str
+) -> GoldenQuestion:
+    """Change a question, and ask it anew. 404 when there is none, 409 when another has that text, 422 when a key is not in the table."""
+    with database.read() as connection:
+        question = _existing(connection, question_id).model_copy(update=request.model_dump() | {"changed_at": utc_now()})
+    answered = ask(question)
     with database.write() as connection:
         was = _existing(connection, question_id)
         others = [question for question in rows.list_questions(connection) if question.question_id != question_id]
         decision = _decide(others, request.text)
         if decision.allowed:
             _check(connection, request, others=len(others), unchecked=was.expected_keys)
-            rows.put_question(connection, question_id, **request.model_dump(), changed_at=utc_now())
+            _save(connection, question, answered)
         _record(connection, "put_golden_question", decision, question_id, actor, request_id, before=was, after=request)
-        question = _existing(connection, question_id)
     if not decision.allowed:
         raise GateRefused(decision)
-    return question
+    return question.model_copy(update={"answer": answered[1] if answered else None})
 
 
 def delete_golden_question(database: Database, question_id: str, *, actor: str, request_id: str) -> None:
@@ -225,10 +255,13 @@ def _check(connection: Connection, request: GoldenRequest, *, others: int, unche
         detail = f"There are {others} questions; each generation is asked {MAX_QUESTIONS} at most. Delete one first."
         raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer="/body/text", detail=detail)])
     known = rows.known_keys(connection, request.expected_keys) | set(unchecked)
-    for position, key in enumerate(request.expected_keys):
-        if key not in known:
-            detail = f"No row has the key “{key}”."
-            raise ServiceError(ErrorCode.INVALID, detail, errors=[FieldError(pointer=f"/body/expected_keys/{position}", detail=detail)])
+    unknown = {position: key for position, key in enumerate(request.expected_keys) if key not in known}
+    if unknown:
+        named = " and ".join(f"“{key}”" for key in unknown.values())
+        fields = {f"/body/expected_keys/{position}": f"No row has the key “{key}”." for position, key in unknown.items()}
+        errors = [FieldError(pointer=pointer, detail=detail) for pointer, detail in fields.items()]
+        action = "Write one key a line, as it stands in the key column; a search on the Overview shows the keys of rows."
+        raise ServiceError(ErrorCode.INVALID, f"No row has the key{'s' if len(unknown) > 1 else ''} {named}.", errors=errors, action=action)
 
 
 def _record(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from lib.contract.errors import ErrorCode, FieldError
-from lib.contract.golden import GoldenQuestion
+from lib.contract.golden import GoldenAnswer, GoldenQuestion
 from lib.contract.index import IndexReading, ProbeRequest, SearchHit, SearchRequest, SearchResult
 from lib.contract.model import utc_now
 from lib.contract.states import FailureCause
@@ -105,16 +105,17 @@ class Search:
                 return hits[: probe.k], len(found)
             depth = min(DEEPEST, depth * 4)
 
-    def answer_question(self, question: GoldenQuestion) -> GoldenQuestion:
-        """The question with the served generation's answer; without one while there is no index or it cannot be embedded."""
-        if self._manifest() is None:
-            return question
+    def answer_question(self, question: GoldenQuestion) -> tuple[Manifest, GoldenAnswer] | None:
+        """The served generation and its answer; None while there is no index, or the question cannot be embedded."""
+        manifest = self._manifest()
+        if manifest is None:
+            return None
         try:
-            answers = golden.ask_questions(self._database, [question], embedder=self._open_embedder(self._manifest()), find=self._find)
+            (answer,) = golden.ask_questions(self._database, [question], embedder=self._open_embedder(manifest), find=self._find)
         except (EmbedderUnusable, EmbeddingFailed) as failure:
             log.warning("question_not_embedded", question_id=question.question_id, detail=str(failure))
-            return question
-        return question.model_copy(update={"answer": answers[0]})
+            return None
+        return manifest, answer
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """The vector of a text, by the embedder in use."""

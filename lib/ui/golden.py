@@ -31,7 +31,7 @@ CHANGE_MARKS = {
     AnswerChange.IMPROVED: Mark(Tone.DONE, "trending_up", "improved"),
     AnswerChange.MOVED: Mark(Tone.HELD, "swap_vert", "moved"),
     AnswerChange.SAME: Mark(Tone.IDLE, "equal", "same"),
-    AnswerChange.FIRST: Mark(Tone.IDLE, "fiber_new", "first"),
+    AnswerChange.FIRST: Mark(Tone.IDLE, "fiber_new", "asked for the first time"),
 }
 
 

@@ -11,10 +11,11 @@ import streamlit as st
 
 from lib.client.errors import ClientError, NotFound
 from lib.ui.format import format_size
-from lib.ui.notices import attempt, describe_error, show_trouble
+from lib.ui.notices import Notice, Trouble, attempt, describe_error, show_trouble
 from lib.ui.session import Keys, get_client, is_embedded, now
 
 SLICE_BYTES = 8 << 20
+_CLEARED = "uploader_cleared"
 
 
 def _asset(kind: str) -> str:
@@ -26,15 +27,19 @@ _component = st.components.v2.component("switchyard_upload", html=_asset("html")
 
 @dataclass(frozen=True)
 class Accepted:
-    """What kind of file a place takes: the words of the place, the endings of names, and the setting that limits the size."""
+    """What kind of file a place takes: the words of the place, the endings of names, and the setting that limits the size.
+
+    ``only``: a name that ends otherwise is refused before its first byte; sheets are known by what is in them.
+    """
 
     what: str
     endings: tuple[str, ...]
     setting: str
+    only: bool = False
 
 
 SHEETS = Accepted("Choose a CSV, Excel or Parquet file", (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".parquet"), "Largest upload")
-INDEX_FILES = Accepted("Choose a FAISS file or a snapshot", (".faiss", ".switchyard.tar"), "Largest index file")
+INDEX_FILES = Accepted("Choose a FAISS file or a snapshot", (".faiss", ".switchyard.tar"), "Largest index file", only=True)
 
 
 def show_uploader(limit_bytes: int, accepted: Accepted = SHEETS) -> str | None:
@@ -44,7 +49,7 @@ def show_uploader(limit_bytes: int, accepted: Accepted = SHEETS) -> str | None:
     goal = st.session_state.get(Keys.UPLOADS)
     result = _component(
         key="uploader",
-        data={"goal": goal, "what": accepted.what, "accept": ",".join(accepted.endings)},
+        data={"goal": goal, "what": accepted.what, "accept": ",".join(accepted.endings), "cleared": st.session_state.get(_CLEARED, 0)},
         on_chosen_change=_nothing,
         on_done_change=_nothing,
         on_failed_change=_nothing,
@@ -54,11 +59,12 @@ def show_uploader(limit_bytes: int, accepted: Accepted = SHEETS) -> str | None:
     return _answer(result, limit_bytes, accepted)
 
 
-def _answer(
-    result: Any,
-    limit_bytes: int,
-    accepted: Accepted,
-) -> str | None:
+def clear_uploader() -> None:
+    """The file that had arrived was taken: the place is empty again."""
+    st.session_state[_CLEARED] = st.session_state.get(_CLEARED, 0) + 1
+
+
+def _answer(result: Any, limit_bytes: int, accepted: Accepted) -> str | None:
     """React to the one thing the browser reported in this run."""
     if result.done:
         st.session_state.pop(Keys.UPLOADS, None)
@@ -80,13 +86,11 @@ def _answer(
 
 
 def _begin(name: str, size: int, modified: int, limit_bytes: int, accepted: Accepted) -> None:
-    if size > limit_bytes:
-        st.error(
-            f"{name} has {format_size(size)}; at most {format_size(limit_bytes)} are taken. "
-            f"Settings → {accepted.setting} raises the limit.",
-            icon=":material/error:",
-        )
-        return
+    if refusal := why_not_taken(name, size, limit_bytes, accepted):
+        st.session_state[Keys.NOTICE] = Notice(trouble=refusal)
+        clear_uploader()
+        st.rerun()
+    st.session_state.pop(Keys.NOTICE, None)  # what was wrong with the file before it is over
     begun: dict[tuple[str, int, int], str] = st.session_state.setdefault("uploads_begun", {})
     file = (name, size, modified)
     upload_id = begun.get(file)
@@ -98,6 +102,17 @@ def _begin(name: str, size: int, modified: int, limit_bytes: int, accepted: Acce
             st.rerun()
         upload_id = begun[file] = upload.upload_id
     _set_goal(upload_id, name)
+
+
+def why_not_taken(name: str, size: int, limit_bytes: int, accepted: Accepted) -> Trouble | None:
+    """Why a file is refused before its first byte; None when it may come."""
+    what = f"{name} was not uploaded"
+    if accepted.only and not name.lower().endswith(accepted.endings):
+        return Trouble(what, "It is another kind of file.", f"Bring one whose name ends in {' or '.join(accepted.endings)}.")
+    if size > limit_bytes:
+        limit = f"It has {format_size(size)}; at most {format_size(limit_bytes)} are taken."
+        return Trouble(what, limit, f"Settings → {accepted.setting} raises the limit.")
+    return None
 
 
 def _set_goal(upload_id: str, name: str) -> None:

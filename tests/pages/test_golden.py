@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.contract.golden import GoldenRequest
+from lib.contract.operations import Gate
 from tests.pages.fake_index import golden, no_golden
 
 TAB = "Golden questions"
@@ -59,7 +60,22 @@ def test_half_a_question_is_not_sent(visit):
     seen.app.text_input(key="golden_text_0").set_value("parcel is late").run()
     seen.button("golden_save").click().run()
     assert not seen.asked("create_golden_question")
-    assert "at least one key" in seen.text
+    assert "Not saved: write the question, and at least one key." in seen.text
+    assert "Not saved" in seen.run().text, "the next tick does not wipe it away"
+    seen.app.text_area(key="golden_keys_0").set_value("\n".join(map(str, range(21)))).run()
+    assert "at most 20 rows can be expected of one question; these are 21" in seen.text
+    assert not seen.asked("create_golden_question")
+
+
+def test_a_question_that_was_refused_stays_as_it_was_written(visit):
+    seen = visit("Index", "idle", tab=TAB)
+    seen.app.text_input(key="golden_text_0").set_value("parcel is late").run()
+    seen.app.text_area(key="golden_keys_0").set_value("KB-030").run()
+    seen.client.refusal = Gate(allowed=False, reason_text="This is a golden question already.")
+    seen.button("golden_save").click().run()
+    assert "This is a golden question already." in seen.text
+    assert next(fold for fold in seen.app.expander if fold.label == "Write a golden question").proto.expanded
+    assert seen.app.text_area(key="golden_keys_0").value == "KB-030"
 
 
 def test_a_deleted_question_comes_back_with_undo(visit):

@@ -35,6 +35,40 @@ def test_a_saved_question_is_answered_at_once(filled: Road) -> None:
     assert (answer["passed"], answer["rank"], answer["missing_keys"], answer["found_keys"]) == (True, 1, [], ["log-in"])
     assert question["created_by"]
     assert question["k"] == 1
+    reading = filled.get("/api/golden")
+    assert reading["questions"][0]["answer"] == answer, "and the answer is kept"
+    assert [(run["generation"], run["passed"], run["questions"]) for run in reading["runs"]] == [(1, 1, 1)]
+
+
+@pytest.mark.feature("M10")
+def test_what_passed_when_it_was_saved_and_fails_in_the_next_generation_has_regressed(filled: Road) -> None:
+    save(filled, "how to refund", "refund")
+    save(filled, "cannot log in", "log-in")
+    filled.import_sheet(csv_of(("log-in", "printer is out of paper", "ann"), ("other", "cannot log in", "bob")))
+    filled.embed()
+    assert filled.run("refresh")["result"]["golden_regressed"] == 1
+    assert [run["questions"] for run in filled.get("/api/golden")["runs"]] == [2, 2]
+
+
+@pytest.mark.feature("M10")
+def test_a_question_that_is_deleted_and_brought_back_is_counted_once(filled: Road) -> None:
+    saved = save(filled, "cannot log in", "log-in")
+    save(filled, "how to refund", "refund")
+    filled.api.delete(f"/api/golden/{saved['question_id']}")
+    save(filled, "cannot log in", "log-in")
+    reading = filled.get("/api/golden")
+    assert [question["answer"]["passed"] for question in reading["questions"]] == [True, True]
+    assert [run["questions"] for run in reading["runs"]] == [2]
+
+
+def test_a_question_saved_after_going_back_hides_no_answer_of_the_generation_asked_last(filled: Road) -> None:
+    save(filled, "cannot log in", "log-in")
+    filled.run("rebuild")
+    assert filled.api.post("/api/index/go-back", json={}).status_code == 200
+    assert save(filled, "how to refund", "refund")["answer"]["passed"]
+    reading = filled.get("/api/golden")
+    assert [bool(question["answer"]) for question in reading["questions"]] == [True, False]
+    assert reading["runs"][0]["generation"] == 2
 
 
 @pytest.mark.feature("M10")
@@ -50,7 +84,7 @@ def test_every_new_generation_is_asked_and_regressions_are_named(filled: Road) -
     log = [line["message"] for line in filled.get(f"/api/jobs/{job['job_id']}/log")["lines"]]
     assert "golden question “cannot log in” no longer finds log-in" in log
     reading = filled.get("/api/golden")
-    assert [(run["generation"], run["passed"], run["questions"]) for run in reading["runs"]] == [(3, 1, 2), (2, 2, 2)]
+    assert [(run["generation"], run["passed"], run["questions"]) for run in reading["runs"]] == [(3, 1, 2), (2, 2, 2), (1, 2, 2)]
     assert [(each["text"], each["change"]) for each in reading["newest"]["differences"]] == [
         ("cannot log in", "regressed"),
         ("how to refund", "same"),
@@ -71,7 +105,7 @@ def test_two_named_runs_are_compared_and_an_unknown_one_is_not_found(filled: Roa
     save(filled, "cannot log in", "log-in")
     filled.run("rebuild")
     filled.run("rebuild")
-    newest, before = filled.get("/api/golden")["runs"]
+    newest, before, _ = filled.get("/api/golden")["runs"]
     compared = filled.get("/api/golden/comparison", before=newest["run_id"], after=before["run_id"])
     assert (compared["before"]["generation"], compared["after"]["generation"]) == (3, 2)
     assert filled.api.get("/api/golden/comparison", params={"after": "nobody"}).status_code == 404
@@ -101,6 +135,14 @@ def test_the_same_text_is_refused_whatever_its_case_and_spaces(filled: Road) -> 
 def test_a_key_that_no_row_has_is_refused_and_named(filled: Road) -> None:
     problem = save(filled, "cannot log in", "log-in", "log-on", expect=422)
     assert problem["errors"] == [{"pointer": "/body/expected_keys/1", "detail": "No row has the key “log-on”."}]
+    assert problem["detail"] == "No row has the key “log-on”."
+    assert "one key a line" in problem["action"]
+
+
+def test_all_keys_that_no_row_has_are_named_at_once(filled: Road) -> None:
+    problem = save(filled, "cannot log in", "log-on", "log-in", "log-off", expect=422)
+    assert problem["detail"] == "No row has the keys “log-on” and “log-off”."
+    assert [each["pointer"] for each in problem["errors"]] == ["/body/expected_keys/0", "/body/expected_keys/2"]
 
 
 def test_too_many_questions_are_refused(filled: Road, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +158,9 @@ def test_a_changed_question_is_not_compared_with_what_it_was(filled: Road) -> No
     body = {"text": "cannot log in", "expected_keys": ["log-in", "refund"], "k": 1}
     changed = filled.api.put(f"/api/golden/{saved['question_id']}", json=body).json()
     assert (changed["answer"]["passed"], changed["answer"]["missing_keys"]) == (False, ["refund"])
-    assert filled.get("/api/golden")["questions"][0]["answer"] is None, "the answer kept is to another question"
+    assert [each["change"] for each in filled.get("/api/golden/comparison")["differences"]] == ["first"], "it was another one"
     filled.run("rebuild")
-    assert [each["change"] for each in filled.get("/api/golden/comparison")["differences"]] == ["first"]
+    assert [each["change"] for each in filled.get("/api/golden/comparison")["differences"]] == ["same"]
 
 
 def test_a_deleted_question_is_asked_no_more_and_its_answers_stay_in_the_runs(filled: Road) -> None:
@@ -166,4 +208,4 @@ def test_asking_again_after_a_kill_leaves_one_run(filled: Road) -> None:
     with filled.works.database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET state = 'queued' WHERE job_id = ?", (job["job_id"],))
     filled.works.perform_all()
-    assert len(filled.get("/api/golden")["runs"]) == 1
+    assert [run["generation"] for run in filled.get("/api/golden")["runs"]] == [2, 1]

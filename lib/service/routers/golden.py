@@ -26,8 +26,8 @@ def list_golden_questions(_: Viewer, services: ServicesDep) -> GoldenReading:
 @router.post("", status_code=201, responses=_CHANGES)
 def create_golden_question(body: GoldenRequest, who: Operator, services: ServicesDep, request_id: RequestId) -> GoldenQuestion:
     """Save a question; the answer says how the served generation does with it."""
-    question = golden.create_golden_question(services.database, body, actor=who.actor, request_id=request_id)
-    return services.search.answer_question(question)
+    ask = services.search.answer_question
+    return golden.create_golden_question(services.database, body, ask, actor=who.actor, request_id=request_id)
 
 
 @router.get("/comparison", responses=problems(ErrorCode.NOT_FOUND))
@@ -41,8 +41,8 @@ def put_golden_question(
     question_id: str, body: GoldenRequest, who: Operator, services: ServicesDep, request_id: RequestId
 ) -> GoldenQuestion:
     """Change a question; the answer says how the served generation does with it."""
-    question = golden.put_golden_question(services.database, question_id, body, actor=who.actor, request_id=request_id)
-    return services.search.answer_question(question)
+    ask = services.search.answer_question
+    return golden.put_golden_question(services.database, question_id, body, ask, actor=who.actor, request_id=request_id)
 
 
 @router.delete("/{question_id}", status_code=204, responses=problems(ErrorCode.NOT_FOUND, ErrorCode.CROSS_SITE))

@@ -24,6 +24,8 @@ from lib.ui.widgets import show_heading, show_nothing, show_paging, show_unknown
 PAGE = 20
 _SHOWN_KEYS = 5
 _EDITED = "golden_edited"
+_TRIED = "golden_tried"
+MAX_KEYS = 20
 
 
 @st.fragment(key="golden")
@@ -47,7 +49,8 @@ def show_golden() -> None:
                 "Search for something on the Overview and press “Expect this” beside the right row, or write one below. "
                 "Every new generation of the index is asked all of them, and what got worse is named here.",
             )
-        with st.expander("Write a golden question"):
+        # What was tried and not taken stays open, as it was written.
+        with st.expander("Write a golden question", expanded=st.session_state.get(_TRIED) == _form_name(None)):
             _show_form(None)
         if reading.questions:
             _show_questions(reading)
@@ -102,9 +105,14 @@ def describe_regression(difference: GoldenDifference, comparison: GoldenComparis
     )
 
 
-def _show_form(edited: GoldenQuestion | None) -> None:
+def _form_name(edited: GoldenQuestion | None) -> str:
+    """Another one after each question saved, so that the form is empty again."""
     turn = st.session_state.get("golden_saved", 0)
-    name = f"{edited.question_id}_{turn}" if edited else str(turn)
+    return f"{edited.question_id}_{turn}" if edited else str(turn)
+
+
+def _show_form(edited: GoldenQuestion | None) -> None:
+    name = _form_name(edited)
     text = st.text_input(
         "Question",
         value=edited.text if edited else "",
@@ -113,11 +121,11 @@ def _show_form(edited: GoldenQuestion | None) -> None:
         placeholder="what somebody would search for",
     )
     keys = st.text_area(
-        "Rows that must be found",
+        "Rows that must be found, one key a line",
         value="\n".join(edited.expected_keys) if edited else "",
         key=f"golden_keys_{name}",
         height=90,
-        placeholder="their keys, one a line",
+        placeholder="ACC-001",
         max_chars=10_000,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -125,26 +133,36 @@ def _show_form(edited: GoldenQuestion | None) -> None:
         note = st.text_input(
             "Note", edited.note if edited else "", key=f"golden_note_{name}", max_chars=500, placeholder="why it matters", width=380
         )
-        wanted = list(dict.fromkeys(line.strip() for line in (keys or "").splitlines() if line.strip()))[:20]
+        wanted = list(dict.fromkeys(line.strip() for line in (keys or "").splitlines() if line.strip()))
+        problem = problem_of((text or "").strip(), wanted)
         save = f"golden_save_{name}" if edited else "golden_save"
         if gated_button("Save", connection_gate(), key=save, icon_name="flag", primary=True):
-            _save((text or "").strip(), wanted, int(k), (note or "").strip(), edited)
+            st.session_state[_TRIED] = name
+            if not problem:
+                _save(GoldenRequest(text=(text or "").strip(), expected_keys=wanted, k=int(k), note=(note or "").strip()), edited)
         if edited and st.button("Leave it as it is", key="golden_leave", type="tertiary"):
             _close_form()
+    if problem and st.session_state.get(_TRIED) == name:
+        st.html(f'<span class="sy-why">{icon("info")} <span>{escape(problem)}</span></span>')
 
 
-def _save(text: str, keys: list[str], k: int, note: str, edited: GoldenQuestion | None) -> None:
+def problem_of(text: str, keys: list[str]) -> str:
+    """What is still missing of a question, or too much; empty when it may be saved."""
     if not text or not keys:
-        st.html('<span class="sy-why">Write the question, and at least one key.</span>')
-    elif save_question(GoldenRequest(text=text, expected_keys=keys, k=k, note=note), edited):
+        return "Not saved: write the question, and at least one key."
+    return f"Not saved: at most {MAX_KEYS} rows can be expected of one question; these are {len(keys)}." if len(keys) > MAX_KEYS else ""
+
+
+def _save(request: GoldenRequest, edited: GoldenQuestion | None) -> None:
+    if save_question(request, edited):
         _close_form()
-    else:
-        st.rerun()
+    st.rerun()
 
 
 def _close_form() -> None:
     st.session_state["golden_saved"] = st.session_state.get("golden_saved", 0) + 1
     st.session_state.pop(_EDITED, None)
+    st.session_state.pop(_TRIED, None)
     st.rerun()
 
 

@@ -15,7 +15,7 @@ from lib.ui.live import gate_of, latest_jobs, latest_settings, live_block
 from lib.ui.marks import icon
 from lib.ui.notices import attempt, start_key
 from lib.ui.session import Params, get_client, go_to
-from lib.ui.uploader import INDEX_FILES, show_uploader
+from lib.ui.uploader import INDEX_FILES, clear_uploader, show_uploader
 from lib.ui.widgets import show_active_job, show_heading
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -64,7 +64,8 @@ def begin(request: InspectRequest) -> None:
     """Have it read, and go where the report will be."""
     job_id = attempt(lambda: get_client().start_inspection(request, start_key("inspect")), failing="It was not looked into")
     if job_id is not None:
-        st.session_state.pop(_UPLOADED, None)
+        if st.session_state.pop(_UPLOADED, None):
+            clear_uploader()
         want_report(job_id)
         go_to(**{Params.INSPECTION: job_id})
     st.rerun()
