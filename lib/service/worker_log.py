@@ -26,10 +26,12 @@ MAX_CHARACTERS = 2000
 PIECE_BYTES = 1 << 16
 #: A name that is a file's name and nothing more.
 _NAME = re.compile(r"\w[\w.-]{0,199}", re.ASCII)
+#: The lines of a trace that name an error; the last one is what it came to.
+_ERROR = re.compile(r"^\w[\w.]*: .*$", re.MULTILINE | re.ASCII)
 #: No log is older or younger, and there is time left around both.
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: What every line has, and needs no telling.
-_FRAME = ("event", "level", "logger", "timestamp")
+_FRAME = ("event", "level", "logger", "timestamp", "exception")
 
 
 def read_worker_log(config: Config, worker_id: str, around: datetime) -> WorkerLog:
@@ -92,6 +94,8 @@ def _read(raw: bytes) -> LogLine | None:
     except (ValueError, KeyError, TypeError):
         return None
     more = "".join(f" {name}={value}" for name, value in told.items() if name not in _FRAME)
+    if errors := _ERROR.findall(str(told.get("exception") or "")):
+        more += f" exception={errors[-1]}"  # the whole trace is for whoever has the file
     return LogLine(at=at, level=str(told.get("level", "info")), message=f"{told.get('event', '')}{more}"[:MAX_CHARACTERS])
 
 

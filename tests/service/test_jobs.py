@@ -13,7 +13,7 @@ from lib.contract.jobs import JOB_FAILURES, JobFailure, Progress
 from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation
 from lib.service.operations import runner
-from lib.service.operations.runner import MAX_ATTEMPTS, JobContext, OperationFailed
+from lib.service.operations.runner import MAX_ATTEMPTS, JobContext, OperationFailed, _words_of
 from lib.service.storage import jobs, schema
 from lib.service.storage.database import Database
 from tests.service.road import Road, sheet
@@ -267,6 +267,22 @@ def test_whatever_stops_an_operation_ends_its_job_and_frees_its_lock(
     assert job["error"]["action"]
     assert job["finished_at"] is not None
     assert locks(database) == []
+
+
+def test_an_unexpected_failure_tells_neither_where_files_lie_nor_what_the_database_was_told(
+    road: Road, database: Database, job_id: str, perform: Callable[..., None]
+) -> None:
+    def fail(context: JobContext) -> dict[str, Any]:
+        with context.database.read() as connection:
+            connection.execute(sa.text("SELECT x FROM nowhere WHERE x = :secret"), {"secret": "hunter2"})
+        return {}
+
+    perform(fail)
+    road.works.perform(job_id)
+    told = road.job(job_id)["error"]["detail"]
+    assert told.startswith(("OperationalError: no such table", "ProgrammingError: "))
+    assert not [word for word in ("SELECT", "hunter2") if word in told]
+    assert _words_of(FileNotFoundError(2, "No such file or directory", "/home/ann/x")) == "FileNotFoundError: No such file or directory"
 
 
 def test_a_failure_survives_its_checkpoint() -> None:

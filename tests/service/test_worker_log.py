@@ -64,6 +64,15 @@ def test_a_failure_leads_to_what_its_worker_wrote_then(road: Road, works: Works,
 
 
 @pytest.mark.feature("Q3")
+def test_of_a_trace_only_what_it_came_to_is_told(road: Road, config: Config) -> None:
+    said = "sqlalchemy.exc.OperationalError: disk I/O error"
+    trace = f'Traceback (most recent call last):\n  File "/home/ann/x.py", line 1\n    x()\n{said}\n(More)'
+    line = {"event": "operation_crashed", "level": "error", "timestamp": NOON.isoformat(), "exception": trace}
+    (config.logs_dir / "w.jsonl").write_text(json.dumps(line) + "\n")
+    assert events(read(road, "w", NOON)) == [f"operation_crashed exception={said}"]
+
+
+@pytest.mark.feature("Q3")
 def test_the_lines_around_a_moment_are_found_in_a_long_log_and_in_those_before_it(road: Road, config: Config) -> None:
     long = [(NOON + timedelta(seconds=second), f"second {second}") for second in range(4000)]
     assert write_log(config.logs_dir, "w.jsonl", long[2000:]).stat().st_size > 2 * PIECE_BYTES

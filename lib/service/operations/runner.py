@@ -178,8 +178,18 @@ def _timed_out(operation: Operation) -> OperationFailed:
 def _error_of(unexpected: Exception) -> JobError:
     if is_disk_full(unexpected):
         return JobError(code=JobFailure.NO_SPACE, detail=JOB_FAILURES[JobFailure.NO_SPACE], action="Free some space, then start it again.")
-    detail = f"{type(unexpected).__name__}: {unexpected}"[:500]
-    return JobError(code=JobFailure.UNEXPECTED, detail=detail, action="Try again; the log has the details.")
+    return JobError(code=JobFailure.UNEXPECTED, detail=_words_of(unexpected), action="Try again; the log has the details.")
+
+
+def _words_of(unexpected: Exception) -> str:
+    """For everybody who sees the job: neither where files lie on the machine nor what the database was told."""
+    if isinstance(unexpected, OSError):
+        words = unexpected.strerror or "a file or a connection failed"
+    elif isinstance(unexpected, SQLAlchemyError):
+        words = str(getattr(unexpected, "orig", None) or "the database failed")
+    else:
+        words = str(unexpected)
+    return f"{type(unexpected).__name__}: {words}"[:500]
 
 
 Perform = Callable[[JobContext], dict[str, Any]]

@@ -32,7 +32,8 @@ def search_index(body: ProbeRequest, _: Viewer, services: ServicesDep) -> Search
     try:
         return services.search.search_index(body)
     except IndexUnreadable as unreadable:
-        raise ServiceError(ErrorCode.INTERNAL, str(unreadable), action="Rebuild the index on the Index page.") from unreadable
+        words = "The file of the served index cannot be opened."
+        raise ServiceError(ErrorCode.INTERNAL, words, action="Rebuild the index on the Index page.") from unreadable
 
 
 @router.post(

@@ -26,7 +26,14 @@ class Database:
             if self.is_sqlite
             else {"options": f"-c lock_timeout={BUSY_TIMEOUT_SECONDS}s"}
         )
-        self.engine: Engine = sa.create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=not self.is_sqlite, connect_args=arguments)
+        self.engine: Engine = sa.create_engine(
+            url,
+            pool_size=8,
+            max_overflow=24,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args=arguments,
+            hide_parameters=True,  # an error that is logged or told names the statement, not the rows in it
+        )
         (_use_write_ahead_log if self.is_sqlite else _let_writers_take_turns)(self.engine)
         snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._readers = self.engine.execution_options(switchyard_reads=True, **snapshot)
