@@ -55,8 +55,10 @@ class BadFile(Exception):
     """The file is refused: for which of the named reasons, and what was found."""
 
     def __init__(self, fault: Fault, detail: str) -> None:
-        super().__init__(fault, detail)
-        self.fault, self.detail = fault, detail
+        # Words out of the file stand in it: what a page, a log or a database would not show as a sign of its own is made visible.
+        shown = "".join(each if each.isprintable() else "\ufffd" for each in detail)
+        super().__init__(fault, shown)
+        self.fault, self.detail = fault, shown
 
     def __str__(self) -> str:
         return f"{self.fault}: {self.detail}"

@@ -6,6 +6,8 @@ import base64
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ _MIB = 1 << 20
 #: What Python, numpy and FAISS need before the first byte of the file.
 _OWN_MEMORY_BYTES = 2048 * _MIB
 _OWN_CPU_SECONDS = 30
+#: How often whoever waits for the child looks around.
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +41,18 @@ class Examined:
 
 
 def examine(
-    path: Path, *, facts: bool = True, sample: Ids | None = None, queries: NDArray[np.float32] | None = None, k: int = 10
+    path: Path,
+    *,
+    facts: bool = True,
+    sample: Ids | None = None,
+    queries: NDArray[np.float32] | None = None,
+    k: int = 10,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> Examined:
-    """Read the walked file at ``path`` in a child; BadFile when it cannot be read within the limits, or holds what no index may."""
+    """Read the walked file at ``path`` in a child; BadFile when it cannot be read within the limits, or holds what no index may.
+
+    ``while_waiting`` is called about twice a second; what it raises ends the child.
+    """
     size = path.stat().st_size
     request = {
         "path": str(path.resolve()),
@@ -50,7 +63,7 @@ def examine(
         "queries": None if queries is None or not len(queries) else base64.b64encode(queries.astype("<f4").tobytes()).decode(),
         "k": k,
     }
-    said = _ask(request)
+    said = _ask(request, while_waiting)
     if "unreadable" in said:
         raise BadFile(Fault.UNREADABLE, said["unreadable"])
     if facts:
@@ -62,30 +75,49 @@ def examine(
     return Examined(dimension=said["dimension"], vectors=said["vectors"], facts=said, ids=ids, found=found, sample=vectors, answers=answers)
 
 
-def _ask(request: dict[str, Any]) -> dict[str, Any]:
-    command = [sys.executable, "-I", str(_CHILD)]
-    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+def _ask(request: dict[str, Any], while_waiting: Callable[[], None]) -> dict[str, Any]:
+    limit = 4 * request["cpu_seconds"]
+    with _start_child() as child:
+        try:
+            out, trouble = _hear(child, json.dumps(request).encode(), time.monotonic() + limit, while_waiting)
+        except subprocess.TimeoutExpired as late:
+            raise BadFile(Fault.UNREADABLE, f"Reading it did not end within {limit:g} seconds.") from late
+        finally:
+            child.kill()
     try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            env=environment,
-            cwd="/",
-            timeout=4 * request["cpu_seconds"],
-            start_new_session=True,
-            check=False,
-        )
-        said = json.loads(done.stdout)
-    except subprocess.TimeoutExpired as late:
-        raise BadFile(Fault.UNREADABLE, f"Reading it did not end within {late.timeout:g} seconds.") from late
+        said = json.loads(out)
     except ValueError as silent:
-        end = f"by signal {-done.returncode}" if done.returncode < 0 else f"with {done.returncode}"
-        last = done.stderr.decode(errors="replace").strip().splitlines()
+        end = f"by signal {-child.returncode}" if child.returncode < 0 else f"with {child.returncode}"
+        last = trouble.decode(errors="replace").strip().splitlines()
         raise BadFile(Fault.UNREADABLE, f"The process that read it ended {end}{': ' + last[-1][:200] if last else ''}.") from silent
     if not isinstance(said, dict):
         raise BadFile(Fault.UNREADABLE, "The process that read it said nothing of use.")
     return said
+
+
+def _start_child() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", str(_CHILD)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _hear(child: subprocess.Popen[bytes], request: bytes, until: float, while_waiting: Callable[[], None]) -> tuple[bytes, bytes]:
+    """(what it said, what it complained of), once it has ended; TimeoutExpired when it has not ended by then."""
+    asked: bytes | None = request
+    while True:
+        try:
+            return child.communicate(asked, timeout=_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > until:
+                raise
+        asked = None  # it has been sent, or is still being sent
+        while_waiting()
 
 
 def _check(said: dict[str, Any]) -> None:

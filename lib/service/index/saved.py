@@ -12,10 +12,11 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import faiss
 import numpy as np
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 from lib.service.index.durable import copy_hashed, sync_folder, write_synced
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, Manifest
@@ -23,6 +24,16 @@ from lib.service.index.stored import DamagedIndex, ids_of
 
 IDS_FILE = "ids.npy"
 _MOST = (1 << 63) - 1
+
+
+def _printable(words: str) -> str:
+    if not words.isprintable():
+        raise ValueError("it holds signs that cannot be shown")
+    return words
+
+
+#: What pages show and databases keep.
+Printable = Annotated[str, AfterValidator(_printable)]
 
 
 class SavedManifest(Manifest):
@@ -34,8 +45,8 @@ class SavedManifest(Manifest):
     vectors: int = Field(ge=0, le=_MOST)
     dimension: int = Field(ge=1, le=_MOST)
     revision: int = Field(ge=0, le=_MOST)
-    embedder: str = Field(max_length=200)
-    faiss_version: str = Field(max_length=50)
+    embedder: Printable = Field(max_length=200)
+    faiss_version: Printable = Field(max_length=50)
     built_at: AwareDatetime
     table_sha256: str
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import psutil
 import pytest
 
 from lib.contract.faults import FAULTS, BadFile, Fault
@@ -63,6 +64,8 @@ CASES: dict[str, tuple[Fault, Callable[[], bytes], dict[str, Any]]] = {
     "unknown words in the manifest": (Fault.BAD_MANIFEST, lambda: lie(run="rm"), {}),
     "a number that is text": (Fault.BAD_MANIFEST, lambda: lie(dimension="8"), {}),
     "a number beyond all": (Fault.BAD_MANIFEST, lambda: lie(revision=2**80), {}),
+    "a sign nobody can see": (Fault.BAD_MANIFEST, lambda: lie(embedder="wordllama\0"), {}),
+    "an escape where a name should be": (Fault.BAD_MANIFEST, lambda: lie(**{"\x1b[2J\0": 1}), {}),
     "another version": (Fault.BAD_MANIFEST, lambda: lie(schema=2), {}),
     "a path for a name": (Fault.BAD_MANIFEST, lambda: lie(files={"../x": {"sha256": "", "size_bytes": 1}}), {}),
     "another dimension than is told": (Fault.MANIFEST_DISAGREES, lambda: lie(dimension=9), {}),
@@ -89,6 +92,8 @@ def test_each_wrong_is_refused_by_its_name(tmp_path: Path, wrong: str) -> None:
         read(tmp_path, make(), **told)
     assert refused.value.fault is fault, refused.value.detail
     assert len(refused.value.detail) > 10
+    assert refused.value.detail.isprintable()
+    assert str(tmp_path) not in refused.value.detail
 
 
 @pytest.mark.feature("N5")
@@ -98,6 +103,30 @@ def test_a_child_that_needs_too_much_is_a_refusal_and_harms_nobody(tmp_path: Pat
         read(tmp_path, GOOD, "a.faiss")
     assert refused.value.fault is Fault.UNREADABLE
     assert {fault for fault, _, _ in CASES.values()} | ELSEWHERE | {Fault.UNREADABLE} == set(FAULTS), "no fault is left untried"
+
+
+@pytest.mark.feature("N5")
+def test_a_child_that_hangs_is_ended_when_whoever_waits_for_it_gives_up_and_when_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, told = tmp_path / "hanging.py", tmp_path / "pid"
+    hanging.write_text(f"import os, pathlib, time\npathlib.Path({str(told)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\n")
+    monkeypatch.setattr(sandbox, "_CHILD", hanging)
+    monkeypatch.setattr(sandbox, "_LOOK_SECONDS", 0.05)
+    file = tmp_path / "a.faiss"
+    file.write_bytes(GOOD)
+
+    def give_up() -> None:
+        if told.exists() and told.read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(file, while_waiting=give_up)
+    assert not psutil.pid_exists(int(told.read_text())), "it was ended, and waited for"
+    monkeypatch.setattr(sandbox, "_OWN_CPU_SECONDS", 0)
+    with pytest.raises(BadFile, match="did not end within"):
+        examine(file)
+    assert not psutil.pid_exists(int(told.read_text()))
 
 
 @pytest.mark.feature("N5")
