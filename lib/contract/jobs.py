@@ -44,6 +44,7 @@ class JobFailure(StrEnum):
     INSPECTION_MISSING = "inspection_missing"
     MAP_MISSING = "map_missing"
     CANDIDATE_CHANGED = "candidate_changed"
+    INDEX_DAMAGED = "index_damaged"
     SUPERSEDED = "superseded"
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_REJECTED = "credentials_rejected"
@@ -80,6 +81,7 @@ JOB_FAILURES: dict[JobFailure, str] = {
     JobFailure.INSPECTION_MISSING: "What was inspected was removed by age.",
     JobFailure.MAP_MISSING: "Newer maps have taken the place of the one the rows were chosen on.",
     JobFailure.CANDIDATE_CHANGED: "What lies in quarantine is no longer what was inspected.",
+    JobFailure.INDEX_DAMAGED: "The file of the served index is not the one that was published: something has changed it since.",
     JobFailure.SUPERSEDED: "Another generation was published meanwhile; the next refresh takes up what this one had.",
     JobFailure.CREDENTIALS_MISSING: "No key of a Google service account is stored.",
     JobFailure.CREDENTIALS_REJECTED: "Google does not accept the stored key.",

@@ -6,7 +6,8 @@ import json
 import shutil
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from lib.service import gate
 from lib.service.config import Config
 from lib.service.engine import JobQueue
 from lib.service.errors import GateRefused, ServiceError
+from lib.service.index.durable import FolderBusy
 from lib.service.index.generations import Generations
 from lib.service.index.manifest import INDEX_FILE, Manifest
 from lib.service.index.sandbox import examine
@@ -47,6 +49,10 @@ from lib.service.uploads import Uploads
 
 #: What was inspected is kept so long; then it is inspected anew.
 KEEP_SECONDS = 24 * 3600.0
+#: How long a search of such a file waits for another one to end.
+SEARCH_WAIT_SECONDS = 10.0
+#: How long going back waits for what is written into the index folder at this moment.
+GO_BACK_WAIT_SECONDS = 3.0
 _AGAIN = "Inspect it again."
 
 
@@ -56,8 +62,8 @@ class Inspections:
     def __init__(self, database: Database, config: Config, queue: JobQueue, uploads: Uploads, search: Search) -> None:
         self._database, self._config, self._queue = database, config, queue
         self._uploads, self._search = uploads, search
-        self._generations = Generations(config.index_dir)
-        self._searching = threading.Lock()  # each search of a strange file holds all of it in memory: one at a time
+        self._generations = Generations(config.index_dir, lock_seconds=GO_BACK_WAIT_SECONDS)
+        self._searching = threading.Lock()
 
     def start_inspection(self, request: InspectRequest, start: Start) -> Started:
         """Read a snapshot or an uploaded file safely; 404 when it is not there, 409 when it has not arrived in full."""
@@ -112,7 +118,7 @@ class Inspections:
             raise ServiceError(ErrorCode.NOT_READY, words)
         path = self._config.quarantine_dir / inspection_id / INDEX_FILE
         try:
-            with self._searching:
+            with self._one_search():
                 found = examine(path, facts=False, queries=np.asarray([vector]), k=request.k).answers[0]
         except BadFile as bad:
             raise ServiceError(ErrorCode.NOT_READY, f"It could not be searched: {bad}", action=_AGAIN) from bad
@@ -121,6 +127,17 @@ class Inspections:
         hits = self._search.describe(found)
         seconds, unknown = time.monotonic() - began, len(found) - len(hits)
         return InspectedResult(inspection_id=inspection_id, hits=hits, unknown=unknown, seconds=seconds, taken_at=utc_now())
+
+    @contextmanager
+    def _one_search(self) -> Iterator[None]:
+        """Each search of a strange file holds all of it in memory, so there is one at a time; who waits holds a thread, so not for long."""
+        if not self._searching.acquire(timeout=SEARCH_WAIT_SECONDS):
+            words = "Another search of an inspected file is still going on."
+            raise ServiceError(ErrorCode.NOT_READY, words, action="Try again in a moment.")
+        try:
+            yield
+        finally:
+            self._searching.release()
 
     def start_restore(self, request: RestoreRequest, start: Start) -> Started:
         """Serve what was inspected; 409 when it may not be, when its name was not typed, or when something is in the way."""
@@ -153,10 +170,16 @@ class Inspections:
                 request_id=request_id,
             )
             if decision.allowed and target is not None:
-                self._generations.go_back(target.generation)
+                self._point_at(target)
         if not decision.allowed:
             raise GateRefused(decision)
         return self.get_go_back()
+
+    def _point_at(self, target: Manifest) -> None:
+        try:
+            self._generations.go_back(target.generation)
+        except (LookupError, FolderBusy) as error:  # swept this moment; or a worker that hangs holds the folder
+            raise ServiceError(ErrorCode.NOT_READY, str(error), action="Look again, then decide.") from error
 
     def _target(self, generation: int | None) -> Manifest | None:
         if generation is None:

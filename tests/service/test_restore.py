@@ -12,13 +12,11 @@ import faiss
 import numpy as np
 import pytest
 
-from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.index.generations import Generations
 from lib.service.index.stored import ids_of
 from lib.service.storage import schema
 from lib.service.storage.database import Database
-from lib.service.storage.settings import put_setting
 from tests.service.index.files import read_proven
 from tests.service.lying_sets import rebuilt, shuffled
 from tests.service.probes import hash_files, rows_of
@@ -198,24 +196,6 @@ def test_nothing_is_served_that_was_not_inspected_approved_by_name_and_still_the
     shutil.rmtree(config.quarantine_dir / ident)
     assert filled.start("restore", inspection_id=ident, typed_name=name).status_code == 410
     assert filled.api.get(f"/api/inspections/{ident}").status_code == 410
-
-
-@pytest.mark.feature("N5")
-def test_what_was_inspected_with_another_model_is_not_served(filled: Road) -> None:
-    report = inspect(filled, take(filled))
-    with filled.works.database.write() as connection:
-        put_setting(connection, "embedding.embedder", "openai", by="somebody", now=utc_now())
-    shown = filled.get(f"/api/inspections/{report['inspection_id']}")["gate"]
-    refused = filled.start("restore", inspection_id=report["inspection_id"], typed_name=report["name"])
-    assert (refused.status_code, refused.json()["gate"]) == (409, shown)
-    assert (shown["reason_code"], "another model" in shown["reason_text"]) == ("not_restorable", True)
-
-
-@pytest.mark.feature("N5")
-def test_what_stands_around_a_name_and_is_not_seen_need_not_be_typed(filled: Road) -> None:
-    data = filled.api.get(f"/api/snapshots/{take(filled)}/file").content
-    report = inspect_file(filled, data, " mine.switchyard.tar")
-    restore(filled, report | {"name": "mine.switchyard.tar"})
 
 
 @pytest.mark.feature("N5")

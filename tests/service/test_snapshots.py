@@ -83,7 +83,7 @@ def test_an_index_file_that_has_changed_since_it_was_published_is_not_saved(fill
     data[-1] ^= 1
     path.write_bytes(data)
     job = filled.run("snapshot")
-    assert job["state"] == "failed"
+    assert (job["state"], job["error"]["code"], job["error"]["action"][:17]) == ("failed", "index_damaged", "Rebuild the index")
     assert "has changed since it was published" in job["error"]["detail"]
     assert (snapshots(filled), list(config.snapshots_dir.iterdir())) == ([], [])
 

@@ -185,7 +185,7 @@ def _take(descriptor: int, path: Path, deadline: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise FolderBusy(f"Another process holds {path}.") from None
+                raise FolderBusy(f"Another process is writing into the folder {path.parent.name}, and has not ended.") from None
             time.sleep(_LOCK_POLL_SECONDS)
         else:
             return

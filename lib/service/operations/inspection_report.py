@@ -5,6 +5,7 @@ Only rows whose vector has not changed since the candidate was made can show whe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,11 @@ class Candidate:
         self.queries = self.stored[picked]
         self.asked = embedder.embed([question.text for question in self.questions]) if self.questions else self.queries[:0]
 
-    def examine(self, path: Path) -> Examined:
+    def examine(self, path: Path, while_waiting: Callable[[], None]) -> Examined:
         """Read the candidate in its child, and have it answer everything at once."""
         most = max([NEAREST, *(question.k for question in self.questions)]) + SPARE_HITS
-        return examine(path, sample=self.sample, queries=np.vstack([self.queries, self.asked]), k=most)
+        queries = np.vstack([self.queries, self.asked])
+        return examine(path, sample=self.sample, queries=queries, k=most, while_waiting=while_waiting)
 
 
 def compare_candidate(candidate: Candidate, examined: Examined) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def compare_candidate(candidate: Candidate, examined: Examined) -> dict[str, Any
     reader = IndexReader(candidate.context.config.index_dir)
     comparison = _compare_rows(candidate, examined, reader)
     changed, worse = _ask_questions(candidate, examined, reader)
-    flags = _flags(comparison, worse)
+    flags = _describe_missing(candidate, examined) + _flags(comparison, worse)
     return {
         "verdict": Verdict.WORSE if flags else Verdict.GOOD,
         "flags": flags,
@@ -120,6 +122,14 @@ def _compare_rows(candidate: Candidate, examined: Examined, reader: IndexReader)
         recall_high_ratio=high,
         recall_served_ratio=interval(served_recall)[1],
     )
+
+
+def _describe_missing(candidate: Candidate, examined: Examined) -> list[str]:
+    """A generation has every row up to its revision; of a file that does not say which that is nothing can be missed."""
+    missing = int(np.count_nonzero(~np.isin(candidate.unchanged, examined.ids)))
+    if not missing or candidate.revision is None:
+        return []
+    return [f"It lacks {missing:,} of the {len(candidate.unchanged):,} unchanged rows that the table had when it was made."]
 
 
 def _flags(comparison: InspectedComparison, worse: int) -> list[str]:

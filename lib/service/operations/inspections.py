@@ -92,8 +92,7 @@ def _report(context: JobContext, staged: Staged) -> dict[str, Any]:
     obstacles = find_obstacles(staged, structure, embedder)
     comparable = structure.has_ids and structure.dimension == embedder.dimension
     candidate = Candidate(context, embedder, staged.manifest) if comparable else None
-    context.tell("reading it in a process of its own")
-    examined = candidate.examine(staged.index_path) if candidate else examine(staged.index_path)
+    examined = _examine(context, candidate, staged.index_path)
     if staged.manifest and examined.facts["ids_sha256"] != staged.manifest.ids_sha256:
         raise BadFile(Fault.BAD_IDS, "The ids in the index are not the ones the manifest announces.")
     if examined.facts["off_norm"]:
@@ -109,6 +108,14 @@ def _report(context: JobContext, staged: Staged) -> dict[str, Any]:
         "obstacles": [each.model_dump(mode="json") for each in obstacles],
         "sha256": staged.sha256,
     }
+
+
+def _examine(context: JobContext, candidate: Candidate | None, path: Path) -> Examined:
+    def tell() -> None:
+        context.tell("reading it in a process of its own")
+
+    tell()
+    return candidate.examine(path, tell) if candidate else examine(path, while_waiting=tell)
 
 
 def find_obstacles(staged: Staged, structure: Structure, embedder: Embedder) -> list[Obstacle]:

@@ -50,7 +50,11 @@ def _take(context: JobContext, name: str, note: str, automatic: bool) -> dict[st
     with context.hold_workers("while a snapshot is taken"):
         with context.database.read() as connection:
             table_sha256 = hash_table(connection)
-        return _save(context, name, note, automatic=automatic, table_sha256=table_sha256)
+        try:
+            return _save(context, name, note, automatic=automatic, table_sha256=table_sha256)
+        except DamagedIndex as damage:
+            action = "Rebuild the index, for which nothing is missing; then start it again."
+            raise OperationFailed(JobFailure.INDEX_DAMAGED, str(damage), action) from damage
 
 
 def _save(context: JobContext, name: str, note: str, *, automatic: bool, table_sha256: str, quickly: bool = False) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ def get_go_back(_: Viewer, services: ServicesDep) -> GoBackReading:
     return services.inspections.get_go_back()
 
 
-@router.post("/api/index/go-back", responses=problems(ErrorCode.REFUSED, ErrorCode.CROSS_SITE))
+@router.post("/api/index/go-back", responses=problems(ErrorCode.REFUSED, ErrorCode.NOT_READY, ErrorCode.CROSS_SITE))
 def go_back(body: GoBackRequest, who: Operator, services: ServicesDep, request_id: RequestId) -> GoBackReading:
     """Serve the generation before again, or another that is still on disk. Done when this answers."""
     return services.inspections.go_back(body, actor=who.actor, request_id=request_id)

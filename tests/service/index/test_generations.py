@@ -171,7 +171,7 @@ def test_sweeping_waits_for_nobody_and_spares_a_publish_under_way(generations, p
 def test_a_second_publish_at_the_same_time_is_told_so(generations, publish):
     publish(1, job_id="a")
     impatient = Generations(generations.folder, lock_seconds=0.1)
-    with exclusive(generations.folder / ".lock", timeout_seconds=0), pytest.raises(FolderBusy, match="Another process holds"):
+    with exclusive(generations.folder / ".lock", timeout_seconds=0), pytest.raises(FolderBusy, match="Another process is writing"):
         publish(2, job_id="b", into=impatient)
     assert publish(2, job_id="b", into=impatient).generation == 2
 
