@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lib.service.config import Config
-from lib.service.index import generations as generations_module
-from lib.service.index import saved
-from lib.service.index.generations import Generations, PublishStep
+from lib.service.index import publication, saved
+from lib.service.index.generations import Generations
+from lib.service.index.publication import PublishStep
 from lib.service.operations import index, restore, snapshots
 from lib.service.storage import schema
 from lib.service.storage.database import Database
@@ -49,9 +49,9 @@ MOMENTS: dict[str, tuple[Any, str, Any]] = {
     "after the safety snapshot": (restore, "take_quick_snapshot", after(snapshots.take_quick_snapshot)),
     "before the table is told": (restore, "_mark_differences", die),
     "after the table is told": (restore, "_mark_differences", after(restore._mark_differences)),
-    "after the file is copied": (generations_module, "copy_hashed", after(generations_module.copy_hashed)),
-    "before the pointer": (generations_module, "write_pointer", die),
-    "after the pointer": (generations_module, "write_pointer", after(generations_module.write_pointer)),
+    "after the file is copied": (publication, "copy_hashed", after(publication.copy_hashed)),
+    "before the pointer": (publication, "write_pointer", die),
+    "after the pointer": (publication, "write_pointer", after(publication.write_pointer)),
     "after the swap": (restore, "look_at_published", die),
     "before the questions": (index, "ask_golden_questions", die),
     "before the count": (index, "count_if_quick", die),

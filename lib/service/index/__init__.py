@@ -9,7 +9,8 @@ layout        how an index lies in its file
 lists         the kind for millions, which looks into the nearest lists only
 build         a new index from a stream
 update        the served index with what changed
-generations   publish, fall back, sweep
+publication   one publish under way
+generations   which there are; publish, fall back, sweep
 mapped        one file, mapped and asked for what is nearest
 reader        search while all of that goes on
 health        what is odd about a generation, and how much of what is there it finds

@@ -10,45 +10,30 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 import faiss
 
-from lib.service.index.durable import FolderBusy, HashedFile, copy_hashed, exclusive, file_facts, sync_folder, write_synced
-from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, FileFacts, Manifest, folder_name, generation_of, hash_ids, read_whole
+from lib.service.index.durable import FolderBusy, exclusive, file_facts, sync_folder, write_synced
+from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, Manifest, folder_name, generation_of, hash_ids, read_whole
 from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, write_pointer
-from lib.service.index.stored import Content, DamagedIndex, Written, check_stored
+from lib.service.index.publication import BUILDING, Publication, PublishStep, remove
+from lib.service.index.stored import Content, DamagedIndex
 
-_BUILDING = "building-"
 _FRESH_MANIFEST_FILE = f"{MANIFEST_FILE}.new"
 _LOCK_FILE = ".lock"
 _LOCK_SECONDS = 60.0
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class PublishStep(StrEnum):
-    """The moments of a publish, in order. Up to ``RENAMED`` the old generation is served, from ``POINTED`` on the new one."""
-
-    BEGUN = "begun"  #: the folder aside is there
-    WRITTEN = "written"  #: the FAISS file is complete
-    CHECKED = "checked"  #: it is durable, was read again and holds what the index holds
-    SYNCED = "synced"  #: so are the manifest and the folder's names
-    RENAMED = "renamed"  #: the folder has its final name
-    POINTED = "pointed"  #: CURRENT names it
 
 
 class Superseded(Exception):
     """Another generation was published since the one this index was made from; publishing would undo it."""
 
 
-#: (the folder aside, the number of the new generation, the one served) → what was written there
-_Make = Callable[[Path, int, Manifest | None], Manifest]
+#: (the publish under way, the number of the new generation, the one served) → what was written
+_Make = Callable[[Publication, int, Manifest | None], Manifest]
 
 
 class Generations:
@@ -112,8 +97,8 @@ class Generations:
         """
         begun = time.monotonic()
 
-        def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
-            written, facts = self._write(content, building, served, sealed=sealed)
+        def make(publication: Publication, generation: int, served: Manifest | None) -> Manifest:
+            written, facts = publication.write(content, self.folder_of(served) if served else None, sealed=sealed)
             return Manifest(
                 generation=generation,
                 previous_generation=served.generation if served else None,
@@ -140,8 +125,8 @@ class Generations:
         """
         begun = time.monotonic()
 
-        def make(building: Path, generation: int, served: Manifest | None) -> Manifest:
-            copied = self._copy(path, facts, building)
+        def make(publication: Publication, generation: int, served: Manifest | None) -> Manifest:
+            copied = publication.copy(path, facts)
             changes = {
                 "generation": generation,
                 "previous_generation": served.generation if served else None,
@@ -156,7 +141,7 @@ class Generations:
         return self._publish(make, revision=revision, job_id=job_id, based_on=None)
 
     def _publish(self, make: _Make, *, revision: int, job_id: str, based_on: int | None) -> Manifest:
-        building = self._building_folder(job_id)
+        publication = Publication(self.folder, job_id, self._on_step)
         self.folder.mkdir(parents=True, exist_ok=True)
         with exclusive(self.folder / _LOCK_FILE, timeout_seconds=self._lock_seconds):
             done = self.published_by(job_id)
@@ -167,10 +152,10 @@ class Generations:
                 raise Superseded(f"Made from generation {based_on}, but {served.folder_name if served else 'none'} is served by now.")
             generation = self._next_generation()
             try:
-                manifest = make(building, generation, served)
-                self._install(manifest, building)
+                manifest = make(publication, generation, served)
+                publication.install(manifest)
             except BaseException:
-                self._abandon(building, generation)
+                publication.abandon(generation)
                 raise
         return manifest
 
@@ -216,61 +201,23 @@ class Generations:
     def _sweep(self) -> list[str]:
         current, previous = self.current(), self.previous()
         keep = {manifest.folder_name for manifest in (current, previous) if manifest}
-        leftovers = [path for path in self.folder.iterdir() if path.name.startswith(_BUILDING) or path.name == FRESH_POINTER_FILE]
+        leftovers = [path for path in self.folder.iterdir() if path.name.startswith(BUILDING) or path.name == FRESH_POINTER_FILE]
         if current:  # newer ones stay: their numbers must not be given again, and the pointer may have been turned back
             older = [self.folder / folder_name(number) for number in self._numbers() if number < current.generation]
             leftovers += [path for path in older if path.name not in keep]
         for path in leftovers:
-            _remove(path)
+            remove(path)
         return sorted(path.name for path in leftovers)
 
-    def _write(self, content: Content, building: Path, served: Manifest | None, *, sealed: bool) -> tuple[Written, FileFacts]:
-        _remove(building)
-        building.mkdir()
-        self._on_step(PublishStep.BEGUN)
-        with HashedFile(building / INDEX_FILE, sealed=sealed) as file:
-            written = content(file, self.folder_of(served) if served else None)
-            self._on_step(PublishStep.WRITTEN)
-            file.settle()
-            check_stored(file.path, written)
-        self._on_step(PublishStep.CHECKED)
-        return written, file.facts
-
-    def _copy(self, path: Path, facts: Manifest, building: Path) -> FileFacts:
-        _remove(building)
-        building.mkdir()
-        self._on_step(PublishStep.BEGUN)
-        copied = copy_hashed(path, building / INDEX_FILE)
-        self._on_step(PublishStep.WRITTEN)
-        if copied.sha256 != facts.index_file.sha256:
-            raise DamagedIndex("The file is not the one its manifest tells of.")
-        self._on_step(PublishStep.CHECKED)
-        return copied
-
-    def _install(self, manifest: Manifest, building: Path) -> None:
-        write_synced(building / MANIFEST_FILE, manifest.to_json())
-        sync_folder(building)
-        self._on_step(PublishStep.SYNCED)
-        building.rename(self.folder_of(manifest))
-        sync_folder(self.folder)
-        self._on_step(PublishStep.RENAMED)
-        write_pointer(self.folder, manifest.generation)
-        self._on_step(PublishStep.POINTED)
-
-    def _abandon(self, building: Path, generation: int) -> None:
-        """Leave nothing of a failed publish, unless its generation is served already."""
-        _remove(building)
-        if read_pointer(self.folder) != generation:
-            _remove(self.folder / folder_name(generation))
-
     def _mended(self, done: Manifest) -> Manifest:
+        """``done`` again. Where ``CURRENT`` names nothing that is whole, it names what is served from here on."""
         served = self.current()
         if served is not None and read_pointer(self.folder) != served.generation:
             write_pointer(self.folder, served.generation)
         return done
 
     def _next_generation(self) -> int:
-        return max([*self._numbers(), read_pointer(self.folder) or 0], default=0) + 1
+        return max([*self._numbers(), read_pointer(self.folder) or 0]) + 1
 
     def _numbers(self) -> list[int]:
         """The numbers of all generation folders, whole or not."""
@@ -282,15 +229,3 @@ class Generations:
 
     def _read(self, generation: int | None) -> Manifest | None:
         return None if generation is None else read_whole(self.folder / folder_name(generation))
-
-    def _building_folder(self, job_id: str) -> Path:
-        if not _JOB_ID.fullmatch(job_id):
-            raise ValueError(f"{job_id!r} cannot be part of a folder's name.")
-        return self.folder / f"{_BUILDING}{job_id}"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

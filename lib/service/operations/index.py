@@ -14,9 +14,10 @@ from lib.service import golden
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder
 from lib.service.index.build import new_index
 from lib.service.index.factory import Limits, choose_factory, lists_of, still_suits
-from lib.service.index.generations import Generations, PublishStep, Superseded
+from lib.service.index.generations import Generations, Superseded
 from lib.service.index.lists import LEARNT_FROM
 from lib.service.index.manifest import Manifest
+from lib.service.index.publication import PublishStep
 from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.stored import Content, DamagedIndex
 from lib.service.index.update import updated_index

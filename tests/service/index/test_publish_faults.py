@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from lib.service.index.build import new_index
-from lib.service.index.generations import Generations, PublishStep
+from lib.service.index.generations import Generations
 from lib.service.index.manifest import INDEX_FILE
+from lib.service.index.publication import PublishStep
 from lib.service.index.reader import IndexReader
 from lib.service.index.stored import Content, ids_of
 from tests.service.index.files import read_proven
