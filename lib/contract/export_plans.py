@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
+
 from lib.contract.exports import ExportFilter, SheetTarget
 from lib.contract.jobs import JobError, Progress
 from lib.contract.model import Reading, Request
@@ -86,5 +88,6 @@ class ExportPlan(Reading):
     applied: dict[str, Any] | None = None
     gate: Gate | None = None
     rows: list[ExportPlanRow] = []
+    matching: int | None = Field(None, description="how many rows the filter lets through; null when no filter was given")
     next_cursor: str | None = None
     taken_at: datetime

@@ -103,6 +103,7 @@ class Exports:
                 raise ServiceError(ErrorCode.NOT_FOUND, f"There is no plan {plan_id}.", action=action)
             job = job_rows.get_job(connection, plan.job_id)
             page = rows.list_export_plan_rows(connection, plan_id, change=change, after=after, limit=limit + 1) if limit else []
+            matching = rows.count_export_plan_rows(connection, plan_id, change) if change and limit else None
             revision = get_counters(connection)["table_revision"]
             decision = gate.decide(connection, Operation.EXPORT, {"plan_id": plan_id, "target": plan.target})
         shown = page[:limit]
@@ -112,6 +113,7 @@ class Exports:
                 "state": _present_state(plan, revision),
                 "progress": job.progress if job and plan.state == PlanState.BUILDING else None,
                 "gate": decision,
+                "matching": matching,
                 "rows": [ExportPlanRow.model_validate(dict(row._mapping)) for row in shown],
                 "next_cursor": encode_cursor(shown[-1].position) if len(page) > limit else None,
                 "taken_at": utc_now(),

@@ -105,9 +105,10 @@ def _show_body(question: Question) -> None:
         answer = _ask_typed(question, answer)
     trouble = st.container()
     # The safe answer comes first in reading order and has the focus: whoever presses Enter without reading does no harm.
+    # What is missing has a line of its own, kept when it is said no more: the buttons stay where they are.
+    if question.inputs or question.typed:
+        st.html(f'<div class="sy-why sy-missing">{escape(answer.problem)}</div>')
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", key="dialog_buttons"):
-        if answer.problem:
-            st.html(f'<span class="sy-why">{escape(answer.problem)}</span>')
         cancelled = st.button(question.safe, key="dialog_cancel")
         confirmed = st.button(question.verb, type="primary", key="dialog_confirm", disabled=bool(answer.problem))
     focus_on("dialog_cancel", dialog=question.ident)

@@ -9,12 +9,13 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.golden import GoldenAnswer, GoldenQuestion, GoldenReading, GoldenRequest
 from lib.contract.states import AnswerChange
+from lib.ui.acts import last_act, note_act
 from lib.ui.live import last_known, newest_jobs
 from lib.ui.marks import Mark, Tone
 from lib.ui.notices import attempt, notify
 from lib.ui.session import get_client
 
-_ACTED = "golden_acted"
+_LIST = "golden"
 
 
 class MARKS:
@@ -46,16 +47,12 @@ def known_golden() -> list[GoldenQuestion]:
 
 def read_golden() -> GoldenReading | None:
     """Everything about them as last read; None when nothing was heard yet."""
-    return last_known("golden", lambda: _list_golden(newest_jobs(), st.session_state.get(_ACTED, 0)))
+    return last_known("golden", lambda: _list_golden(newest_jobs(), last_act(_LIST)))
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)
-def _list_golden(newest: str, acted: int) -> GoldenReading:  # noqa: ARG001  part of the key
+def _list_golden(newest: str, acted: str) -> GoldenReading:  # noqa: ARG001  part of the key
     return get_client().list_golden_questions()
-
-
-def _acted() -> None:
-    st.session_state[_ACTED] = st.session_state.get(_ACTED, 0) + 1
 
 
 def save_question(request: GoldenRequest, question: GoldenQuestion | None = None) -> bool:
@@ -67,7 +64,7 @@ def save_question(request: GoldenRequest, question: GoldenQuestion | None = None
     )
     if saved is None:
         return False
-    _acted()
+    note_act(_LIST)
     undo = partial(_put_back, question) if question else partial(delete_question, saved.question_id, saved.text)
     notify(f"Golden question “{saved.text}” saved: {_how_it_does(saved.answer)}", link="/Index?tab=Golden questions", undo=undo)
     return True
@@ -83,21 +80,21 @@ def _how_it_does(answer: GoldenAnswer | None) -> str:
 
 def _put_back(question: GoldenQuestion) -> str:
     get_client().put_golden_question(question.question_id, _request_of(question))
-    _acted()
+    note_act(_LIST)
     return f"Golden question “{question.text}” is as it was"
 
 
 def delete_question(question_id: str, text: str) -> str:
     """Forget it; what was done, in words."""
     get_client().delete_golden_question(question_id)
-    _acted()
+    note_act(_LIST)
     return f"Golden question “{text}” deleted"
 
 
 def create_again(question: GoldenQuestion) -> str:
     """Take its deletion back; what was done, in words."""
     get_client().create_golden_question(_request_of(question))
-    _acted()
+    note_act(_LIST)
     return f"Golden question “{question.text}” is back"
 
 

@@ -17,7 +17,7 @@ from lib.contract.index import IndexReading
 from lib.contract.jobs import Job
 from lib.contract.operations import Gate, OperationReading
 from lib.contract.queue import QueueReading
-from lib.contract.settings import SettingsReading
+from lib.contract.settings import SettingsReading, SettingValue
 from lib.contract.shift import ShiftReading
 from lib.contract.states import Operation
 from lib.contract.workers import Hold, WorkersReading
@@ -141,6 +141,12 @@ def latest_index() -> IndexReading | None:
 def latest_settings() -> SettingsReading | None:
     """The last known settings."""
     return get_hub().reading(Topic.SETTINGS)
+
+
+def read_setting(name: str) -> SettingValue | None:
+    """How a setting stands; None before the first word of the service."""
+    reading = latest_settings()
+    return next((setting.value for setting in reading.settings if setting.name == name), None) if reading else None
 
 
 def latest_shift() -> ShiftReading | None:

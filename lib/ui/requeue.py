@@ -8,23 +8,24 @@ from functools import partial
 import streamlit as st
 
 from lib.contract.queue import FailureReport, ItemSelection, RequeueRequest
+from lib.ui.acts import last_act, note_act
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import plural
 from lib.ui.notices import Notice, attempt, notify, start_key
 from lib.ui.session import Params, get_client
 
-_ACTED = "items_acted"
+_LIST = "items"
 
 
-def acted() -> int:
-    """Grows with everything done here, so that lists are read anew exactly then."""
-    return int(st.session_state.get(_ACTED, 0))
+def acted() -> str:
+    """Another one after everything done here, so that lists are read anew exactly then."""
+    return last_act(_LIST)
 
 
 def note_acted() -> None:
     """Something was done: no row is selected any more."""
     st.session_state["item_ids"] = []
-    st.session_state[_ACTED] = acted() + 1
+    note_act(_LIST)
 
 
 def describe(verb: str, report: FailureReport) -> Notice:
@@ -74,7 +75,8 @@ def ask_discard(selection: ItemSelection, count: str, ids: list[int]) -> None:
     ask(
         Question(
             title=f"Discard {count}?",
-            body=f"Switchyard gives up on **{count}**: they leave this list and stay in the table, but no search finds them.",
+            body=f"Switchyard gives up on **{count}**: they leave this list and stay in the table. Those that were never embedded are "
+            "found by no search; those that were go on being found by what was embedded last.",
             reversible=("“Undo” puts them back into the queue. " if ids else "")
             + "They also come back when they are retried under Discarded, or when their text changes in the sheet and is imported again.",
             verb=f"Discard {count}",

@@ -161,7 +161,17 @@ def resume_all(workers: Sequence[Worker], *, chosen: bool) -> None:
     shown = {worker.worker_id: worker.desired for worker in workers}
     names = _names(workers) if chosen else None
     done = f"Resumed {plural(len(held), f'{workers[0].role} worker')}"
-    _act(lambda: get_client().resume_workers("", names, shown), done, failing="Nothing was resumed")
+    _act(lambda: get_client().resume_workers("", names, shown), done, failing="Nothing was resumed", undo=partial(_hold_again, held))
+
+
+def _hold_again(held: Sequence[Worker]) -> str:
+    """Each as it was, with the reason it had. A drain's deadline does not come back."""
+    client = get_client()
+    for desired, wish in ((Desired.PAUSED, client.pause_workers), (Desired.DRAINING, client.drain_workers)):
+        for reason in dict.fromkeys(worker.desired_reason or "" for worker in held if worker.desired is desired):
+            names = _names([worker for worker in held if worker.desired is desired and (worker.desired_reason or "") == reason])
+            wish(reason, names, dict.fromkeys(names, Desired.RUNNING))
+    return f"{plural(len(held), f'{held[0].role} worker')} held as before"
 
 
 def _names(workers: Sequence[Worker]) -> list[str]:

@@ -94,6 +94,6 @@ class FakeExports:
         if plan_id != PLAN_ID:
             raise self._missing()
         rows = [row for row in self.export_plan.rows if change in {None, row.change}]
-        return self.export_plan.model_copy(
-            update={"rows": rows[:limit], "next_cursor": None if cursor else "more" if limit == 50 else None}
-        )
+        following = None if cursor else "more" if limit == 50 or len(rows) > limit else None
+        found = {"rows": rows[:limit], "matching": len(rows) if change else None, "next_cursor": following}
+        return self.export_plan.model_copy(update=found)

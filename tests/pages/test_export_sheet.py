@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 
 from lib.contract.events import Topic
-from lib.contract.export_plans import ExportPlanCounts
+from lib.contract.export_plans import CellChange, ExportPlanCounts
 from lib.contract.exports import Side
 from lib.contract.jobs import QUOTA_WAIT, Job, JobError, Progress
 from lib.contract.operations import Gate, Reason
@@ -86,6 +86,7 @@ class TestPlan:
         seen = visit("Export", "idle", plan=PLAN_ID, change="Change")
         assert "KB-003" in seen.text
         assert seen.asked("get_export_plan")[0][1] == "change"
+        assert "Rows 1–1 of 1" in seen.text
 
     @pytest.mark.feature("E4")
     def test_theirs_stay_until_a_person_decides_by_row_or_for_all(self, visit):
@@ -104,6 +105,13 @@ class TestPlan:
         assert key
         assert seen.param("job") == JOB_ID
         assert visit("Export", "idle", plan=PLAN_ID, keep=OURS).button("write_plan").label == "Write 4 cells"
+
+    def test_conflicts_of_many_rows_say_how_many_there_are(self, visit):
+        seen = visit("Export", "idle", plan=PLAN_ID)
+        conflict = next(row for row in seen.client.export_plan.rows if row.change is CellChange.CONFLICT)
+        seen.client.export_plan = export_plan(rows=[conflict.model_copy(update={"key": f"KB-{each}"}) for each in range(11)])
+        st.cache_data.clear()
+        assert "Rows with a conflict 1–10 of 11" in seen.run().text
 
     def test_many_cells_that_are_taken_away_want_their_number(self, visit):
         seen = visit("Export", "idle", plan=PLAN_ID)

@@ -108,9 +108,16 @@ def test_one_click_goes_back_and_undo_goes_forward(visit):
     seen.client.previous = 2
     seen = visit_again(seen)
     assert seen.button("go_back_button").label == "Go back to generation 2"
+    assert "What the table has changed since then is taken in again by itself, within moments" in seen.text
     seen.button("go_back_button").click().run()
     seen.button("undo_action").click().run()
     assert seen.asked("go_back") == [(GoBackRequest(generation=2, expected=3),), (GoBackRequest(generation=3, expected=2),)]
+
+
+def test_with_manual_refresh_the_earlier_generation_stays(visit):
+    seen = visit("Index", "failed")
+    seen.client.previous = 2
+    assert "It stays served until somebody presses Refresh or Rebuild." in visit_again(seen).text
 
 
 def visit_again(seen):

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from lib.contract.events import Topic
 from lib.contract.queue import ItemSelection
 from lib.contract.states import Desired
-from tests.pages import takebacks
+from lib.contract.workers import WorkersReading
+from tests.pages import canned, takebacks
 
 
 def says(seen: Any, *words: str) -> None:
@@ -97,6 +99,7 @@ def test_what_destroys_also_wants_the_name_typed(visit):
         seen,
         "**150 vectors**",
         "Nobody can bring it back.",
+        ", taken ",
         "Type “before the big clean-up” to go on.",
     )
     assert seen.typed_field().label == "To delete it, type its name: before the big clean-up"
@@ -122,6 +125,19 @@ def test_rows_discarded_by_name_come_back_by_undo(visit):
     seen.button("undo_action").click().run()
     ((selection,),) = seen.asked("retry_failures")
     assert selection == ItemSelection(entry_ids=[failure.entry_id for failure in seen.client.failures])
+
+
+def test_workers_that_were_resumed_together_are_held_again_each_as_it_was(visit):
+    seen = visit("Workers", "failed")
+    workers = seen.hub.readings[Topic.WORKERS].workers
+    third = workers[0].model_copy(update={"worker_id": "embedding-3", "desired": Desired.DRAINING, "desired_reason": "new disk"})
+    seen.hub.readings[Topic.WORKERS] = WorkersReading(workers=[*workers, third], taken_at=canned.now())
+    seen.run()
+    seen.button("resume_all").click().run()
+    seen.button("undo_action").click().run()
+    assert seen.asked("pause_workers") == [("key is being replaced", ["embedding-2"], {"embedding-2": Desired.RUNNING})]
+    assert [each[:3] for each in seen.asked("drain_workers")] == [("new disk", ["embedding-3"], {"embedding-3": Desired.RUNNING})]
+    says(seen, "2 embedding workers held as before")
 
 
 def test_the_reason_asked_on_the_page_is_the_one_the_dialog_begins_with(visit):

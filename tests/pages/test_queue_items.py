@@ -103,6 +103,7 @@ def test_discarding_is_asked_first_with_the_exact_number(visit):
     seen = visit("Queue", "failed")
     seen.button("discard_all").click().run()
     assert "Discard 12 rows?" in str(seen.app.get("dialog")[0].proto)
+    assert "Those that were never embedded are found by no search; those that were go on being found" in seen.text
     assert not seen.asked("discard_failures")
     seen.button("dialog_confirm").click().run()
     assert "1 skipped, no longer failed" in seen.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import streamlit as st
 
 from lib.contract.operations import SnapshotRequest
 from lib.contract.snapshots import SnapshotChange
@@ -55,6 +56,25 @@ def test_taking_one_sends_name_and_note_and_empties_the_fields(visit):
     assert key
     assert "Snapshot started" in seen.text
     assert seen.app.text_input(key="snapshot_name_1").value == ""
+
+
+def test_a_download_says_its_checksum_which_is_not_that_of_the_index_inside(visit):
+    seen = visit("Index", "idle")
+    seen.client.snapshots = [takebacks.snapshot(bundle_sha256="5" * 64, bundle_bytes=163_840)]
+    st.cache_data.clear()
+    seen.button(f"download_{takebacks.SNAPSHOT_ID}").click().run()
+    assert "SHA-256 of this file, to compare wherever it is brought" in seen.text
+    assert "5" * 64 in seen.text
+    assert "160 KiB" in seen.text
+
+
+def test_what_one_session_did_never_shows_another_what_was_read_before_its_own_act(visit):
+    """The cache is one for all; counted, the first act of both would be the same."""
+    first = visit("Index", "idle")
+    first.button(f"pin_{takebacks.SNAPSHOT_ID}").click().run()
+    second = visit("Index", "idle")
+    second.button(f"pin_{takebacks.SNAPSHOT_ID}").click().run()
+    assert second.app.session_state["snapshots_acted"] != first.app.session_state["snapshots_acted"]
 
 
 def test_a_deleted_snapshot_leaves_the_list_at_once(visit):

@@ -134,6 +134,7 @@ def test_a_provider_that_does_not_answer_switches_nothing(filled: Road, other: O
     job = filled.run("reembed", embedder="openai")
     assert (job["state"], model_of(filled), filled.get("/api/index")["embedder"]) == ("failed", "wordllama", "fake-16")
     assert "Nothing was switched" in job["error"]["action"]
+    assert job["error"]["detail"].startswith("The embedding service did not answer. Check the address and the network, then retry. (")
 
 
 def test_doing_it_again_after_a_kill_does_nothing_twice(filled: Road, other: OtherEmbedder) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
+from lib.contract.queue import CAUSES
 from lib.contract.reembedding import ReembedRequest
 from lib.contract.settings import SettingValue
 from lib.service.embedders import Embedder, EmbedderUnusable, EmbeddingFailed, current_embedder, open_embedder
@@ -103,7 +104,8 @@ def embed_texts(embedder: Embedder, texts: dict[bytes, str], *, action: str) -> 
             if failure.position is not None and not failure.retryable:
                 del todo[list(todo)[failure.position]]
             elif tries >= TRIES or not failure.retryable:
-                raise OperationFailed(JobFailure.UNEXPECTED, failure.detail, action) from failure
+                words, helps = CAUSES[failure.cause]
+                raise OperationFailed(JobFailure.UNEXPECTED, f"{words} {helps} ({failure.detail[:200]})", action) from failure
             else:
                 time.sleep(WAIT_SECONDS * 2 ** (tries - 1))
             continue

@@ -63,6 +63,12 @@ def list_export_plan_rows(connection: Connection, plan_id: str, *, change: str |
     return list(connection.execute(query.where(export_plan_rows.c.change == change) if change else query).all())
 
 
+def count_export_plan_rows(connection: Connection, plan_id: str, change: str) -> int:
+    """How many rows of a plan are of one change."""
+    mine, same = export_plan_rows.c.plan_id == plan_id, export_plan_rows.c.change == change
+    return int(connection.execute(sa.select(sa.func.count()).select_from(export_plan_rows).where(mine, same)).scalar_one())
+
+
 def forget_old_export_plans(connection: Connection, before: datetime) -> None:
     """Drop plans by age, and what writes that came to nothing had in hand."""
     old = export_plans.c.created_at < before

@@ -10,7 +10,7 @@ from lib.client.errors import ClientError
 from lib.contract.export_plans import CellChange, ExportPlan, ExportPlanRow
 from lib.contract.exports import Side
 from lib.ui.export_plans import Decisions, conflict_table
-from lib.ui.format import plural, shorten
+from lib.ui.format import format_count, plural, shorten
 from lib.ui.frames.export_rows import read_plan
 from lib.ui.notices import describe_error, show_trouble
 from lib.ui.session import Keys, Params, get_param
@@ -60,7 +60,7 @@ def show_conflicts(plan: ExportPlan) -> None:
             _show_conflict(plan.plan_id, row, decided, f"{len(cursors)}_{place}")
         if page and (page.next_cursor or len(cursors) > 1):
             first = (len(cursors) - 1) * CONFLICT_ROWS + 1
-            words = f"Conflicts {first:,}–{first + len(page.rows) - 1:,}"
+            words = f"Rows with a conflict {first:,}–{first + len(page.rows) - 1:,} of {format_count(page.matching)}"
             show_paging(cursors, page.next_cursor, key="conflicts", back="Previous conflicts", on="Next conflicts", words=words)
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from lib.contract.export_plans import CellChange, ExportPlan
 from lib.ui.export_plans import Decisions, export_table
+from lib.ui.format import format_count
 from lib.ui.live import last_known
 from lib.ui.session import Params, get_client, get_param
 from lib.ui.widgets import show_heading, show_nothing, show_paging
@@ -54,8 +55,8 @@ def show_export_rows(plan: ExportPlan, change: CellChange | None, cursors: Curso
         show_nothing("No row of this plan matches the filter.", "Choose another filter to see the other rows.")
     else:
         st.html(export_table(plan.rows, decided))
-    first = (len(cursors) - 1) * PAGE_ROWS + 1
-    words = f"Rows {first:,}–{first + len(plan.rows) - 1:,}" + (f" of {plan.counts.rows:,}" if change is None else "") if plan.rows else ""
+    first, total = (len(cursors) - 1) * PAGE_ROWS + 1, plan.counts.rows if change is None else plan.matching
+    words = f"Rows {first:,}–{first + len(plan.rows) - 1:,} of {format_count(total)}" if plan.rows else ""
     show_paging(cursors, plan.next_cursor, key="export_rows", back="Previous rows", on="Next rows", words=words)
 
 

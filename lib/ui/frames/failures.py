@@ -135,5 +135,5 @@ def _show_rows(cause: FailureCause) -> None:
 
 
 @st.cache_data(ttl=5, max_entries=8, show_spinner=False)
-def _list_groups(failed: int, turn: int) -> FailureGroups:  # noqa: ARG001  part of the key
+def _list_groups(failed: int, turn: str) -> FailureGroups:  # noqa: ARG001  part of the key
     return get_client().list_failure_groups()

@@ -16,7 +16,7 @@ from lib.contract.states import JobState, Operation, RefreshMode
 from lib.ui.dialogs import Question, ask
 from lib.ui.format import UNKNOWN, format_count, format_duration, format_size, plural
 from lib.ui.gates import WhenFree, gated_button, show_intentions
-from lib.ui.live import gate_of, last_known, latest_index, latest_jobs, latest_queue, latest_settings, live_block, newest_jobs
+from lib.ui.live import gate_of, last_known, latest_index, latest_jobs, latest_queue, live_block, newest_jobs, read_setting
 from lib.ui.marks import Mark, Tone, badge, code, facts, moment
 from lib.ui.notices import Notice, start_key
 from lib.ui.results import count_of
@@ -73,9 +73,7 @@ def _show_actions(reading: IndexReading) -> None:
 
 
 def _explain_mode() -> str:
-    settings = latest_settings()
-    values = {setting.name: setting.value for setting in settings.settings} if settings else {}
-    if values.get("index.refresh") == RefreshMode.MANUAL:
+    if read_setting("index.refresh") == RefreshMode.MANUAL:
         return f"{SETTINGS['index.refresh'].title} is set to manual: nothing happens until you press a button."
     return "New vectors are taken in by themselves."
 

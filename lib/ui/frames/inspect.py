@@ -11,7 +11,7 @@ from lib.contract.operations import Gate
 from lib.contract.states import Operation
 from lib.ui.focus import want_report
 from lib.ui.gates import gated_button, show_intentions
-from lib.ui.live import gate_of, latest_jobs, latest_settings, live_block
+from lib.ui.live import gate_of, latest_jobs, live_block, read_setting
 from lib.ui.marks import icon
 from lib.ui.notices import attempt, start_key
 from lib.ui.session import Params, get_client, go_to
@@ -72,6 +72,4 @@ def begin(request: InspectRequest) -> None:
 
 
 def _limit_bytes() -> int:
-    settings = latest_settings()
-    values = {setting.name: setting.value for setting in settings.settings} if settings else {}
-    return int(values.get("index.max_snapshot_mib", _DEFAULT_MIB)) << 20
+    return int(read_setting("index.max_snapshot_mib") or _DEFAULT_MIB) << 20

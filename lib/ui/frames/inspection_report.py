@@ -21,7 +21,7 @@ from lib.ui.format import UNKNOWN, format_count, format_score, format_size, plur
 from lib.ui.frames.index import METRIC_WORDS
 from lib.ui.frames.question_changes import show_question_changes
 from lib.ui.gates import gated_button
-from lib.ui.live import find_job, gate_of, is_offline, last_known, latest_index, latest_jobs, latest_settings, live_block, newest_jobs
+from lib.ui.live import find_job, gate_of, is_offline, last_known, latest_index, latest_jobs, live_block, newest_jobs, read_setting
 from lib.ui.marks import Column, Mark, Tile, Tone, badge, box, code, facts, icon, moment, table, tiles
 from lib.ui.notices import Notice, describe_error, show_trouble, start_key
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
@@ -143,13 +143,11 @@ def _percent(ratio: float | None) -> str:
 
 def what_follows(beside: InspectedComparison) -> str:
     """What the refresh after a restore would have to do."""
-    settings = latest_settings()
-    values = {setting.name: setting.value for setting in settings.settings} if settings else {}
     count = beside.only_in_table + beside.only_in_file + beside.changed
     if not count and not beside.wrong:
         return "If it is served, no refresh has anything to bring in line: table and file hold the same rows."
     what = "every row is taken up anew, because not all of its vectors proved right" if beside.wrong else plural(count, "row")
-    when = "when somebody presses Refresh" if values.get("index.refresh") == RefreshMode.MANUAL else "by itself, within moments"
+    when = "when somebody presses Refresh" if read_setting("index.refresh") == RefreshMode.MANUAL else "by itself, within moments"
     return f"If it is served, the next refresh brings it in line with the table, {when}: {what}."
 
 

@@ -104,7 +104,7 @@ def _list_imports(turn: str) -> dict[str, str]:  # noqa: ARG001  part of the key
 
 def _fetch(wanted: ItemFilter, cursor: str | None, reading: QueueReading | None) -> ItemPage:
     """The page as it was when it was asked for; an empty one is asked for again, for there is nothing it could move."""
-    kept: dict[str, tuple[ItemPage, int]] = st.session_state.setdefault("item_pages", {})
+    kept: dict[str, tuple[ItemPage, str]] = st.session_state.setdefault("item_pages", {})
     key, turn = f"{wanted}{cursor}", acted()
     found = kept.get(key)
     if found is None or found[1] != turn or (not found[0].items and _count(wanted, reading) != 0):

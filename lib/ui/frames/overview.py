@@ -40,10 +40,10 @@ def show_overview() -> None:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             _show_attention(readings, findings)
-            show_drift(readings)
         with right:
             _show_running(readings)
             show_visit()
+        show_drift(readings)
 
 
 def _show_verdict(readings: Readings, findings: list[Finding]) -> None:
@@ -88,7 +88,7 @@ def _show_attention(readings: Readings, findings: list[Finding]) -> None:
         show_nothing("Nothing needs attention.", f"Checked at {format_clock(readings.now, zone())}: {CHECKED}.")
     for number, finding in enumerate(findings):
         with st.container(border=True, key=f"finding_{number}"):
-            words, link = st.columns([3, 1.15], vertical_alignment="center")
+            words, link = st.columns([3, 1.3], vertical_alignment="center")
             words.html(
                 f'<div><span class="sy-badge sy-{finding.tone}">{icon(finding.icon)}{escape(finding.what)}</span></div>'
                 f"<div>{escape(finding.evidence)} {escape(finding.impact)}</div>"

@@ -27,6 +27,7 @@ from lib.contract.rehearsals import (
     RehearseRequest,
 )
 from lib.contract.states import ACTIVE_JOB_STATES, JobState, Operation, Verdict
+from lib.ui.acts import last_act, note_act
 from lib.ui.dialogs import Question, ask
 from lib.ui.focus import want_report
 from lib.ui.format import format_until, plural
@@ -46,7 +47,7 @@ GONE = Mark(Tone.IDLE, "auto_delete", "no longer kept")
 KIND_WORDS = {"import": "Import of", "reembed": "Change of the model to"}
 #: The part of the Index page that lists them.
 TAB = "Rehearsals"
-_ACTED = "rehearsals_acted"
+_LIST = "rehearsals"
 
 
 def rehearsal_link(ident: str) -> str:
@@ -133,11 +134,11 @@ def _rehearsals_of(plan_id: str) -> list[RehearsalHead]:
 
 
 def _known_rehearsals() -> RehearsalPage | None:
-    return last_known("rehearsals", lambda: _list_rehearsals(newest_jobs(), st.session_state.get(_ACTED, 0)))
+    return last_known("rehearsals", lambda: _list_rehearsals(newest_jobs(), last_act(_LIST)))
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)
-def _list_rehearsals(newest: str, acted: int) -> RehearsalPage:  # noqa: ARG001  part of the key
+def _list_rehearsals(newest: str, acted: str) -> RehearsalPage:  # noqa: ARG001  part of the key
     return get_client().list_rehearsals()
 
 
@@ -207,6 +208,6 @@ def show_throw_away(ident: str, name: str, *, key: str) -> None:
 
 def _throw_away(ident: str, name: str, _: object) -> Notice:
     get_client().delete_rehearsal(ident)
-    st.session_state[_ACTED] = st.session_state.get(_ACTED, 0) + 1
+    note_act(_LIST)
     go_to()
     return Notice(f"The rehearsal of {name} was thrown away")

@@ -14,8 +14,9 @@ from lib.contract.events import Topic
 from lib.contract.operations import Gate, SnapshotRequest
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import Operation
+from lib.ui.acts import last_act, note_act
 from lib.ui.dialogs import Answer, Question, ask
-from lib.ui.format import format_count, format_size, plural
+from lib.ui.format import format_count, format_moment, format_size, plural
 from lib.ui.frames.inspect import inspect_snapshot
 from lib.ui.gates import WhenFree, gated_button, show_intentions, show_why
 from lib.ui.live import connection_gate, gate_of, last_known, live_block, newest_jobs
@@ -25,6 +26,7 @@ from lib.ui.session import Params, api_base, get_client, get_param, now, zone
 from lib.ui.widgets import show_finding, show_heading, show_nothing, show_unknown
 
 MAX_NAME, MAX_NOTE = 80, 500
+_LIST = "snapshots"
 
 
 @st.fragment(key="snapshots")
@@ -35,7 +37,7 @@ def show_snapshots() -> None:
         _show_form()
         show_intentions(Operation.SNAPSHOT, key="snapshot")
         try:
-            page = last_known("snapshots", lambda: _list_snapshots(newest_jobs(), st.session_state.get("snapshots_acted", 0)))
+            page = last_known("snapshots", lambda: _list_snapshots(newest_jobs(), last_act(_LIST)))
         except ClientError as error:
             show_trouble(describe_error(error, "The snapshots cannot be listed"))
             return
@@ -119,8 +121,16 @@ def _show_download(snapshot: Snapshot) -> None:
         f'<div class="sy-box sy-box-held"><p class="sy-what">{icon("warning")} Keep this file as you keep the sheet it came from</p>'
         f"<p>It holds {plural(snapshot.vectors, 'vector')}: whoever has it can search it, and tell roughly what the texts were about. "
         f"About {format_size(snapshot.bundle_bytes or snapshot.size_bytes)}; a download that breaks goes on where it stopped.</p>"
+        f"{_checksum(snapshot)}"
         f'<p><a href="{escape(link)}" download>Download the complete set of “{escape(snapshot.name)}”</a></p></div>'
     )
+
+
+def _checksum(snapshot: Snapshot) -> str:
+    """That of the very file that is downloaded: the one in the list is of the FAISS file inside it."""
+    if snapshot.bundle_sha256 is None:
+        return ""
+    return f"<p>SHA-256 of this file, to compare wherever it is brought: {code(snapshot.bundle_sha256)}</p>"
 
 
 @st.cache_data(ttl=60, max_entries=50, show_spinner=False)
@@ -138,7 +148,7 @@ def _pin(snapshot: Snapshot) -> None:
 
 def _set_pin(snapshot: Snapshot, *, pinned: bool) -> str:
     get_client().change_snapshot(snapshot.snapshot_id, SnapshotChange(pinned=pinned))
-    _note_act()
+    note_act(_LIST)
     return f"“{snapshot.name}” is {'pinned: it stays until somebody deletes it' if pinned else 'no longer pinned'}"
 
 
@@ -162,13 +172,8 @@ def _ask_change(snapshot: Snapshot) -> None:
 
 def _change(snapshot_id: str, change: SnapshotChange) -> str:
     changed = get_client().change_snapshot(snapshot_id, change)
-    _note_act()
+    note_act(_LIST)
     return f"Snapshot “{changed.name}” saved"
-
-
-def _note_act() -> None:
-    """The list is read anew at the next look."""
-    st.session_state["snapshots_acted"] = st.session_state.get("snapshots_acted", 0) + 1
 
 
 def snapshot_row(snapshot: Snapshot, *, meant: bool = False) -> str:
@@ -200,7 +205,8 @@ def _ask_delete(snapshot: Snapshot) -> None:
         Question(
             title=f"Delete snapshot “{snapshot.name}”?",
             body=f"The copy of generation {snapshot.generation} with **{plural(snapshot.vectors, 'vector')}** "
-            f"({format_size(snapshot.size_bytes)}) is removed for good. **Nobody can bring it back.** "
+            f"({format_size(snapshot.size_bytes)}), taken {format_moment(snapshot.taken_at, zone())} by {snapshot.taken_by}, "
+            "is removed for good. **Nobody can bring it back.** "
             "The served index and the other snapshots are not touched.",
             type_label=f"To delete it, type its name: {snapshot.name}",
             typed=snapshot.name,
@@ -212,10 +218,10 @@ def _ask_delete(snapshot: Snapshot) -> None:
 
 def _delete(snapshot_id: str, name: str, _: object) -> str:
     get_client().delete_snapshot(snapshot_id, name)
-    _note_act()
+    note_act(_LIST)
     return f"Snapshot “{name}” deleted"
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)
-def _list_snapshots(newest: str, acted: int) -> SnapshotPage:  # noqa: ARG001  part of the key
+def _list_snapshots(newest: str, acted: str) -> SnapshotPage:  # noqa: ARG001  part of the key
     return get_client().list_snapshots()

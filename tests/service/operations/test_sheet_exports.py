@@ -178,6 +178,18 @@ def test_a_tab_that_is_not_ours_to_write_is_refused_by_name(world: SheetWorld, r
     assert world.start(plan).json()["gate"]["reason_code"] == "plan_failed"
 
 
+@pytest.mark.feature("E2")
+def test_a_filtered_plan_says_how_many_rows_there_are_of_that_change(world: SheetWorld) -> None:
+    world.add_tab(["key", "text"], ["a", "one"], ["b", "two"])
+    world.fill(a="one", b="other", c="new", d="newer")
+    plan = world.preview()
+    address = f"/api/exports/plans/{plan['plan_id']}"
+    assert plan["matching"] is None, "without a filter it is the number of rows"
+    added = world.road.get(address, change="add", limit=1)
+    assert added["matching"] == sum(row["change"] == "add" for row in plan["rows"]) > len(added["rows"]) == 1
+    assert world.road.get(address, change="clear")["matching"] == 0
+
+
 @pytest.mark.feature("E2", "S2")
 def test_a_plan_whose_key_was_deleted_since_waits_for_another(world: SheetWorld) -> None:
     tab = world.add_tab()
