@@ -8,7 +8,7 @@ from lib.contract.faults import Fault
 from lib.contract.inspections import GoBackRequest, InspectRequest, Obstacle, RestoreRequest, SnapshotSource
 from lib.ui.faults import ADVICE, what_to_do
 from tests.pages import takebacks
-from tests.pages.fake_inspections import INSPECTION_ID, RESTORE_ID, refused, strange, worse
+from tests.pages.fake_inspections import INSPECTION_ID, refused, strange, worse
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_worse_candidate_is_flagged_and_served_only_by_whoever_types_its_name(
     ((request, key),) = seen.asked("start_restore")
     assert request == RestoreRequest(inspection_id=INSPECTION_ID, typed_name="before the big clean-up")
     assert key
-    assert f"job={RESTORE_ID}" in str(seen.client.calls) or "Restore of “before the big clean-up” started" in seen.text
+    assert "Restore of “before the big clean-up” started" in seen.text
 
 
 @pytest.mark.feature("N5")

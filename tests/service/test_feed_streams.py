@@ -227,16 +227,17 @@ def test_closing_ends_every_stream_from_any_thread_and_later_ones_at_once() -> N
 
 
 def test_offers_after_the_loop_has_ended_do_no_harm() -> None:
-    async def listen_once(feed: Feed) -> None:
-        source = feed.stream()
-        await anext(source)
+    async def listen_once(feed: Feed, chunks: int) -> list[str]:
+        source, parser = feed.stream(), EventParser()
+        heard = [event.name for _ in range(chunks) for event in parser.feed(await anext(source))]
         await source.aclose()
+        return heard
 
     feed = Feed()
-    asyncio.run(listen_once(feed))
+    assert asyncio.run(listen_once(feed, 1)) == [], "a greeting, and no more"
     feed.offer(Topic.QUEUE, queue(1))
     feed.flush()
-    asyncio.run(listen_once(feed))  # and another loop may follow
+    assert asyncio.run(listen_once(feed, 2)) == [Topic.QUEUE], "and another loop may follow"
     feed.close()
 
 

@@ -77,7 +77,9 @@ def test_quota_is_waited_for_as_long_as_google_asks_and_nothing_is_done_twice(
     assert book.tab("A").rows == 106
 
 
-def test_patience_ends(emulator: Emulator, connect: Connect, waits: list[tuple[float, str]]) -> None:
+def test_a_call_is_given_up_after_eight_tries_and_after_one_where_a_person_waits(
+    emulator: Emulator, connect: Connect, waits: list[tuple[float, str]]
+) -> None:
     emulator.add_book(BOOK, {"A": []})
     emulator.on_call = lambda _: Fault("429")
     assert failure(connect().describe, BOOK).code is JobFailure.SHEETS_QUOTA
