@@ -33,7 +33,7 @@ from lib.service.engine import JobQueue
 from lib.service.errors import GateRefused
 from lib.service.jobs import Start, start_job
 from lib.service.storage import selections
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.database import Database
 from lib.service.storage.settings import get_setting
 
@@ -134,7 +134,7 @@ def act_on_items(
                 actor=actor,
                 action=AUDITED[action],
                 after=named | (report.model_dump(exclude_none=True) if report else {}),
-                outcome="done" if report else f"refused: {decision.reason_code}",
+                outcome=outcome_of(decision),
                 request_id=request_id,
             )
     if not decision.allowed:

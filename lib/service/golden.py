@@ -32,7 +32,7 @@ from lib.service.errors import GateRefused, ServiceError
 from lib.service.index.manifest import Manifest
 from lib.service.index.mapped import Hits
 from lib.service.storage import golden as rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.database import Database
 
 #: (vector, k) → the k nearest
@@ -282,6 +282,6 @@ def _record(
         object_id=question_id if decision.allowed else decision.holder,
         before=before.model_dump(mode="json", include={"text", "expected_keys", "k", "note"}) if before else None,
         after=after.model_dump() if after else None,
-        outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
+        outcome=outcome_of(decision),
         request_id=request_id,
     )

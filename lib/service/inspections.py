@@ -42,7 +42,7 @@ from lib.service.intentions import start_or_wait
 from lib.service.jobs import Start, get_job
 from lib.service.operations.inspections import REPORT_FILE
 from lib.service.search import Search
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.database import Database
 from lib.service.storage.snapshots import get_snapshot
 from lib.service.uploads import Uploads
@@ -166,7 +166,7 @@ class Inspections:
                 object_id=str(target.generation) if target else None,
                 before={"generation": served.generation if served else None},
                 after={"generation": target.generation} if target and decision.allowed else None,
-                outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
+                outcome=outcome_of(decision),
                 request_id=request_id,
             )
             if decision.allowed and target is not None:

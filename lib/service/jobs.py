@@ -21,7 +21,7 @@ from lib.service import gate
 from lib.service.engine import JobQueue
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.storage import jobs as rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.database import Database
 from lib.service.storage.job_steps import list_steps
 from lib.service.storage.promotions import record_promotions
@@ -60,7 +60,7 @@ def start_job(database: Database, queue: JobQueue, start: Start, *, prepare: Pre
         decision = gate.decide(connection, start.operation, start.arguments)
         if decision.allowed:
             return admit(connection, queue, start, prepare)
-        _record(connection, start, object_id=decision.holder, outcome=f"refused: {decision.reason_code}")
+        _record(connection, start, object_id=decision.holder, outcome=outcome_of(decision))
     raise GateRefused(decision)
 
 
@@ -137,7 +137,7 @@ def cancel_job(database: Database, job_id: str, *, actor: str, request_id: str) 
             rows.request_cancel(connection, job_id)
             if job.state is JobState.QUEUED:
                 rows.end_job(connection, job_id, state=JobState.CANCELLED, now=utc_now())
-        outcome = "requested" if decision.allowed else f"refused: {decision.reason_code}"
+        outcome = outcome_of(decision, done="requested")
         record_action(connection, actor=actor, action="cancel_job", object_id=job_id, outcome=outcome, request_id=request_id)
         job = _found(rows.get_job(connection, job_id), job_id)
     if not decision.allowed:

@@ -18,7 +18,7 @@ from lib.service import gate
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.plan_fields import tick_columns
 from lib.service.storage import plans as rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.plan_rows import count_left_out_cells, count_texts, list_plan_rows, tick_plan_rows
@@ -33,7 +33,7 @@ def tick_rows(database: Database, plan_id: str, request: TickRequest, *, actor: 
         asked = request.model_dump(mode="json", exclude_none=True)
         counters = get_counters(connection)
         decision = gate.decide_ticks(connection, plan, request.ticks_revision, table_revision=counters["table_revision"])
-        outcome = "done" if decision.allowed else f"refused: {decision.reason_code}"
+        outcome = outcome_of(decision)
         if decision.allowed:
             asked |= _tick(connection, plan, request, table_size=counters["entries"])
         record_action(connection, actor=actor, action="tick_rows", object_id=plan_id, after=asked, outcome=outcome, request_id=request_id)

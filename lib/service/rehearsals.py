@@ -47,7 +47,7 @@ from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.reembedding import open_wanted
 from lib.service.security import Identity
 from lib.service.storage import jobs as job_rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.database import Database
 from lib.service.storage.jobs import JobFilter
 from lib.service.storage.plans import get_plan
@@ -175,7 +175,7 @@ class Rehearsals:
             if job is None or job.operation is not Operation.REHEARSE:
                 raise ServiceError(ErrorCode.NOT_FOUND, "There is no such rehearsal.")
             decision = gate.decide_throw_away(job)
-            outcome = "done" if decision.allowed else f"refused: {decision.reason_code}"
+            outcome = outcome_of(decision)
             before = {"name": job.arguments.get("name")}
             record_action(
                 connection,

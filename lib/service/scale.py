@@ -16,7 +16,7 @@ from lib.service.errors import GateRefused, ServiceError
 from lib.service.forecast import HORIZON_SECONDS, batch_seconds, find_evidence, find_gain, forecast, forecast_from_runs
 from lib.service.storage import crews, paces, runs, samples, shift
 from lib.service.storage import workers as rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
 from lib.service.storage.embeddings import last_fingerprint
@@ -78,7 +78,7 @@ def scale_workers(database: Database, request: ScaleRequest, *, actor: str, requ
             object_id=host,
             before={"embedding": known.embedding},
             after={"embedding": request.embedding},
-            outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
+            outcome=outcome_of(decision),
             request_id=request_id,
         )
         reading = read_workers(connection)

@@ -9,7 +9,7 @@ from lib.contract.settings import SETTINGS, SettingChange, SettingReading, Setti
 from lib.service import gate
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.storage import settings as rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.checks import list_checks
 from lib.service.storage.credentials import list_credentials
 from lib.service.storage.database import Database
@@ -47,7 +47,7 @@ def put_setting(database: Database, name: str, change: SettingChange, *, actor: 
             object_id=name,
             before={"value": stands.value},
             after={"value": change.value},
-            outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
+            outcome=outcome_of(decision),
             request_id=request_id,
         )
         now_is = next(reading for reading in rows.list_settings(connection) if reading.name == name)

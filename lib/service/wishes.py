@@ -17,7 +17,7 @@ from lib.service import wish_gate
 from lib.service.errors import GateRefused, ServiceError
 from lib.service.storage import items, paces, shift
 from lib.service.storage import workers as rows
-from lib.service.storage.audit import record_action
+from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.crews import list_crews
 from lib.service.storage.database import Database
 
@@ -128,7 +128,7 @@ def _set(
         object_id=worker.worker_id,
         before={"desired": worker.desired},
         after={"desired": desired, "reason": wish.reason} | ({"deadline_seconds": deadline} if deadline else {}),
-        outcome="done" if decision.allowed else f"refused: {decision.reason_code}",
+        outcome=outcome_of(decision),
         request_id=request_id,
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from lib.contract.audit import AuditEntry
 from lib.contract.model import utc_now
+from lib.contract.operations import Gate
 from lib.service.storage import schema
 
 
@@ -37,6 +38,11 @@ def record_action(
             request_id=request_id,
         )
     )
+
+
+def outcome_of(decision: Gate, *, done: str = "done") -> str:
+    """How an action ended that the gate has decided: ``done``, or refused and why."""
+    return done if decision.allowed else f"refused: {decision.reason_code}"
 
 
 def forget_old(connection: Connection, before: datetime) -> None:
