@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -30,6 +31,7 @@ class Recovery:
         self._database, self._executor, self._in_hand = database, executor, in_hand
         self._suspects: set[str] = set()
         self._dropped: set[str] = set()
+        self._began: dict[tuple[str, int], float] = {}
 
     def recover(self) -> None:
         """Called every few seconds."""
@@ -60,10 +62,12 @@ class Recovery:
         self._dropped = dropped - again
 
     def _end_stuck(self, active: list[Job]) -> None:
-        for job in active:
-            limit = timedelta(seconds=TIMEOUT_SECONDS[job.operation]) + STUCK_AFTER
-            if job.state is JobState.RUNNING and job.started_at and job.started_at + limit < utc_now():
-                self._interrupt(job, f"It ran past its time limit of {limit - STUCK_AFTER} and no longer answered.")
+        running = {(job.job_id, job.attempt): job for job in active if job.state is JobState.RUNNING and job.started_at}
+        self._began = {key: self._began.get(key) or _when_begun(job) for key, job in running.items()}
+        for key, job in running.items():
+            limit = timedelta(seconds=TIMEOUT_SECONDS[job.operation])
+            if time.monotonic() - self._began[key] > (limit + STUCK_AFTER).total_seconds():
+                self._interrupt(job, f"It ran past its time limit of {limit} and no longer answered.")
 
     def _end_given_up(self, active: dict[str, Job]) -> None:
         over = self._executor.find_ended(active) if active else set()
@@ -86,3 +90,9 @@ class Recovery:
                     outcome=JobState.INTERRUPTED,
                 )
         log.warning("interrupted", job_id=job.job_id, why=why)
+
+
+def _when_begun(job: Job) -> float:
+    """On the clock that nobody sets: its age is read off the other one once, when it is first seen."""
+    age = (utc_now() - (job.started_at or utc_now())).total_seconds()
+    return time.monotonic() - max(0.0, age)

@@ -140,6 +140,18 @@ def test_a_job_within_its_limit_is_left_alone_and_so_is_one_that_still_waits(
     assert (state_of(database, job_id), state_of(database, "waiting")) == ("running", "queued")
 
 
+def test_a_clock_that_is_set_meanwhile_makes_no_job_stuck(
+    database: Database, recovery: Recovery, executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = begin(database)
+    executor.taken[job_id] = OURS
+    recovery.recover()
+    for jump in (timedelta(hours=3), timedelta(hours=-3)):
+        monkeypatch.setattr("lib.service.recovery.utc_now", lambda jump=jump: utc_now() + jump)
+        recovery.recover()
+    assert state_of(database, job_id) == "running"
+
+
 def test_what_was_left_overnight_is_taken_up_and_not_called_stuck(database: Database, recovery: Recovery, executor: FakeExecutor) -> None:
     job_id = begin(database, ago=timedelta(hours=10))
     executor.taken[job_id] = "incarnation-of-yesterday"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -26,8 +27,8 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Operation, str], None]:
 
     def be_late(operation: Operation, phase: str) -> None:
         def look(context: JobContext, now_in: str) -> None:
-            limit = timedelta(seconds=TIMEOUT_SECONDS[operation] + 1 if context.job.operation is operation and now_in == phase else 0)
-            monkeypatch.setattr(runner, "utc_now", lambda: utc_now() + limit)
+            if context.job.operation is operation and now_in == phase:
+                context._began = time.monotonic() - TIMEOUT_SECONDS[operation] - 1
 
         at_every_tell(monkeypatch, look)
 
@@ -88,6 +89,14 @@ def test_a_job_past_its_limit_stops_by_itself_changes_nothing_and_says_so_in_wor
         made = road.plan(job["arguments"]["plan_id"])
         assert (made["state"], made["error"]["code"]) == ("failed", "timed_out")
     assert JOB_FAILURES[JobFailure.TIMED_OUT]
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=3), timedelta(hours=-3)])
+def test_a_clock_that_is_set_meanwhile_ends_no_job(road: Road, monkeypatch: pytest.MonkeyPatch, jump: timedelta) -> None:
+    road.import_sheet(sheet(1, 2))
+    road.embed()
+    at_every_tell(monkeypatch, lambda *_: monkeypatch.setattr(runner, "utc_now", lambda: utc_now() + jump))
+    assert road.run("rebuild")["state"] == "succeeded"
 
 
 def test_the_time_counts_anew_for_an_attempt_that_takes_a_job_up_again(road: Road, database: Database) -> None:

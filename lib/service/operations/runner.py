@@ -71,6 +71,7 @@ class JobContext:
     database: Database
     config: Config
     checkpoint: Checkpoint = run_step
+    _began: float = field(default_factory=time.monotonic, repr=False)  # a clock that is set, or slept through, counts for nothing
     _phase: str = ""
     _step: str = ""
     _phase_began: float = 0.0
@@ -87,7 +88,7 @@ class JobContext:
         if now - self._told < PROGRESS_SECONDS and done != total:
             return
         self._told = now
-        if (utc_now() - (self.job.started_at or utc_now())).total_seconds() > TIMEOUT_SECONDS[self.job.operation]:
+        if now - self._began > TIMEOUT_SECONDS[self.job.operation]:
             raise _timed_out(self.job.operation)
         elapsed = now - self._phase_began
         rate = done / elapsed if done and elapsed > 0.2 else None
