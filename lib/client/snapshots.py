@@ -10,7 +10,7 @@
     print(saved.compare_ids(open_snapshot(Path("yesterday/"))))
 
 The structure is walked before FAISS sees a byte: a file that is not a plain index of the known kinds is refused with a named
-reason (``lib.contract.faults``). What is opened is only read, never changed.
+reason (``lib.contract.faults``), and so is one with ids or vectors that no index may have. What is opened is only read, never changed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from lib.contract.faiss_file import Structure, walk_file
 from lib.contract.faults import BadFile, Fault
 
 INDEX_FILE, MANIFEST_FILE = "index.faiss", "manifest.json"
+_NAMED = ("ids.npy", INDEX_FILE)
 _MANIFEST_BYTES = 1 << 16
+_BLOCK = 1 << 14
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -67,22 +69,33 @@ class SnapshotFile:
 
     def norms(self) -> NDArray[np.float32]:
         """The length of each vector, in the order in which they are kept."""
+        lengths = [np.linalg.norm(block, axis=1) for block in self._blocks()]
+        return np.concatenate([np.empty(0, np.float32), *lengths])
+
+    def _blocks(self) -> Iterator[Vectors]:
+        """Every vector, decoded, a few at a time, in the order of ``ids``."""
         mapped = self.structure.kind.startswith("IDMap")
         inner: Any = faiss.downcast_index(self._index.index) if mapped else self._index
-        if isinstance(inner, faiss.IndexIVF):
+        in_lists = isinstance(inner, faiss.IndexIVF)
+        if in_lists:
             untyped: Any = faiss
             inner.set_direct_map_type(untyped.DirectMap.Hashtable)
-            vectors = np.asarray([inner.reconstruct(int(each)) for each in self.ids], np.float32).reshape(-1, inner.d)
-        else:
-            vectors = inner.reconstruct_n(0, inner.ntotal)
-        return np.asarray(np.linalg.norm(vectors, axis=1), np.float32)
+        ids = self.ids
+        for start in range(0, len(ids), _BLOCK):
+            some = ids[start : start + _BLOCK]
+            yield np.stack([inner.reconstruct(int(each)) for each in some]) if in_lists else inner.reconstruct_n(start, len(some))
 
     def search(self, vectors: Vectors, k: int = 10) -> tuple[Vectors, Ids]:
-        """(scores, ids) of the ``k`` nearest of each of ``vectors`` [n, dimension]; ValueError when they are of another shape."""
+        """(scores, ids) of the ``k`` nearest of each of ``vectors`` [n, dimension], or of as many as there are.
+
+        ValueError when they are of another shape, or ``k`` is below 1.
+        """
         asked = np.ascontiguousarray(vectors, np.float32)
         if asked.ndim != 2 or asked.shape[1] != self.structure.dimension or not np.isfinite(asked).all():
             raise ValueError(f"A search takes finite numbers of the shape [n, {self.structure.dimension}].")
-        scores, ids = self._index.search(asked, k)
+        if k < 1:
+            raise ValueError(f"Asked for the {k} nearest; the least is 1.")
+        scores, ids = self._index.search(asked, min(k, max(1, self.structure.vectors)))
         return scores, ids
 
     def compare_ids(self, other: SnapshotFile) -> IdComparison:
@@ -101,7 +114,25 @@ def open_snapshot(path: Path) -> SnapshotFile:
             index = faiss.read_index(str(file), faiss.IO_FLAG_READ_ONLY)
         except RuntimeError as error:
             raise BadFile(Fault.UNREADABLE, str(error)[:300]) from error
-    return SnapshotFile(path, structure, manifest, index)
+    opened = SnapshotFile(path, structure, manifest, index)
+    _check_ids(opened)
+    if not all(np.isfinite(block).all() for block in opened._blocks()):
+        raise BadFile(Fault.NOT_FINITE, "A vector holds something that is not a finite number.")
+    return opened
+
+
+def _check_ids(opened: SnapshotFile) -> None:
+    ids, said = np.sort(opened.ids), opened.manifest
+    if len(ids) and (ids[0] < 0 or not np.diff(ids).all()):
+        raise BadFile(Fault.BAD_IDS, "An id is negative, or comes twice.")
+    if said is None:
+        return
+    held = opened.structure
+    if [said.get(name) for name in ("dimension", "vectors", "metric", "factory")] != [held.dimension, held.vectors, held.metric, held.kind]:
+        words = f"The file holds {held.vectors:,} × {held.dimension} as {held.kind}; the manifest says otherwise."
+        raise BadFile(Fault.MANIFEST_DISAGREES, words)
+    if hashlib.sha256(ids.astype("<i8", copy=False).tobytes()).hexdigest() != said.get("ids_sha256"):
+        raise BadFile(Fault.BAD_IDS, "The ids in the index are not the ones the manifest announces.")
 
 
 @contextmanager
@@ -120,14 +151,17 @@ def _limits(size: int) -> Iterator[None]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a set, after each of its files has proved to be the one it names."""
+    for name in (MANIFEST_FILE, *_NAMED):
+        if not (folder / name).is_file():
+            raise BadFile(Fault.BAD_ARCHIVE, f"The set has no {name}.")
     try:
         with (folder / MANIFEST_FILE).open("rb") as file:
-            manifest = json.loads(file.read(_MANIFEST_BYTES))
-        named = {INDEX_FILE: manifest["files"][INDEX_FILE]["sha256"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            manifest = dict(json.loads(file.read(_MANIFEST_BYTES)))
+        named = {name: manifest["files"][name]["sha256"] for name in _NAMED}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadFile(Fault.BAD_MANIFEST, f"{MANIFEST_FILE} cannot be read: {error}") from error
     for name, sha256 in named.items():
         with (folder / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise BadFile(Fault.WRONG_CHECKSUM, f"{name} is not the file the manifest names.")
-    return dict(manifest)
+    return manifest

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 
 from lib.client.snapshots import open_snapshot
 from lib.contract.faults import BadFile, Fault
+from tests.faults.hostile import index_of, set_of
 
 VECTORS = np.eye(6, 8, dtype=np.float32)
 
@@ -78,17 +78,62 @@ def test_what_is_not_a_whole_known_file_is_refused_before_faiss_sees_it(tmp_path
     assert str(refused.value).startswith(f"{fault}: ")
 
 
-def test_a_set_is_proved_against_its_manifest(tmp_path: Path) -> None:
-    path = write(tmp_path / "index.faiss")
-    told = {"generation": 3, "files": {"index.faiss": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}}
-    (tmp_path / "manifest.json").write_text(json.dumps(told))
+def of_ids(path: Path, *ids: int, vectors: np.ndarray = VECTORS) -> Path:
+    index = faiss.index_factory(8, "IDMap2,Flat", faiss.METRIC_INNER_PRODUCT)
+    index.add_with_ids(vectors[: len(ids)], np.asarray(ids, np.int64))
+    faiss.write_index(index, str(path))
+    return path
+
+
+def test_ids_and_vectors_that_no_index_may_have_are_refused_as_the_service_refuses_them(tmp_path: Path) -> None:
+    faults = []
+    for path in (
+        of_ids(tmp_path / "negative.faiss", -1, 2),
+        of_ids(tmp_path / "twice.faiss", 2, 2),
+        of_ids(tmp_path / "nan.faiss", 1, 2, vectors=VECTORS * np.nan),
+    ):
+        with pytest.raises(BadFile) as refused:
+            open_snapshot(path)
+        faults.append(refused.value.fault)
+    assert faults == [Fault.BAD_IDS, Fault.BAD_IDS, Fault.NOT_FINITE]
+
+
+def test_no_more_is_searched_for_than_there_is(tmp_path: Path) -> None:
+    saved = open_snapshot(write(tmp_path / "own.faiss"))
+    assert saved.search(VECTORS[:1], k=10**9)[1].shape == (1, 6)
+    with pytest.raises(ValueError, match="the least is 1"):
+        saved.search(VECTORS[:1], k=0)
+    empty = open_snapshot(of_ids(tmp_path / "empty.faiss"))
+    assert (empty.search(VECTORS[:1])[1].tolist(), len(empty.norms())) == ([[-1]], 0)
+
+
+#: what is done to a sound set → why it is refused
+SPOILT: dict[str, tuple[dict[str, Any], dict[str, bytes | None], Fault]] = {
+    "another dimension": ({"dimension": 9}, {}, Fault.MANIFEST_DISAGREES),
+    "another kind": ({"factory": "IDMap2,SQ8"}, {}, Fault.MANIFEST_DISAGREES),
+    "other ids": ({"ids_sha256": "0" * 64}, {}, Fault.BAD_IDS),
+    "another list of ids": ({}, {"ids.npy": b"x"}, Fault.WRONG_CHECKSUM),
+    "another index": ({}, {"index.faiss": b"IxM2"}, Fault.WRONG_CHECKSUM),
+    "no index": ({}, {"index.faiss": None}, Fault.BAD_ARCHIVE),
+    "no list of ids": ({}, {"ids.npy": None}, Fault.BAD_ARCHIVE),
+    "a manifest without end": ({}, {"manifest.json": b"[" * 60_000}, Fault.BAD_MANIFEST),
+    "a manifest of another shape": ({}, {"manifest.json": b'{"files": []}'}, Fault.BAD_MANIFEST),
+    "no manifest": ({}, {"manifest.json": None}, Fault.BAD_ARCHIVE),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_set_is_proved_against_its_manifest(tmp_path: Path, what: str) -> None:
+    lies, changes, fault = SPOILT[what]
+    for name, data in set_of(index_of("IDMap2,Flat")).items():
+        (tmp_path / name).write_bytes(data)
     saved = open_snapshot(tmp_path)
     assert saved.manifest is not None
-    assert saved.manifest["generation"] == 3
-    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(BadFile) as changed:
+    assert (saved.manifest["generation"], saved.structure.kind) == (3, "IDMap2,Flat")
+    for name, data in {**(set_of(index_of("IDMap2,Flat"), lies=lies) if lies else {}), **changes}.items():
+        (tmp_path / name).unlink()
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadFile) as refused:
         open_snapshot(tmp_path)
-    (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(BadFile) as bad:
-        open_snapshot(tmp_path)
-    assert (changed.value.fault, bad.value.fault) == (Fault.WRONG_CHECKSUM, Fault.BAD_MANIFEST)
+    assert refused.value.fault is fault
