@@ -28,6 +28,7 @@ class Snapshot(Reading):
     pinned: bool = Field(False, description="kept until somebody deletes it, also when it is automatic")
     bundle_sha256: str | None = Field(None, description="of the one file it is downloaded as")
     bundle_bytes: int | None = Field(None, description="the size of that file")
+    fetched_at: datetime | None = Field(None, description="when somebody last downloaded a part of it; null: nobody has")
 
 
 class SnapshotChange(Request):

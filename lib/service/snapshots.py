@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.model import utc_now
@@ -20,6 +21,9 @@ from lib.service.storage.database import Database
 
 #: Safety snapshots beyond these are removed, oldest first; those people took or pinned stay until people delete them.
 KEPT_AUTOMATIC = 5
+#: One of them that somebody fetched a part of stays so long: a broken download can go on.
+KEPT_FOR_DOWNLOAD = timedelta(hours=6)
+_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ def open_download(database: Database, config: Config, snapshot_id: str) -> Downl
         facts = _facts_of(database, snapshot, bundle)
     except FileNotFoundError as missing:
         raise ServiceError(ErrorCode.NOT_FOUND, f"The files of snapshot “{snapshot.name}” are gone.", action="Take another.") from missing
+    now = utc_now()
+    if snapshot.fetched_at is None or now - snapshot.fetched_at > _NOTED_EVERY:
+        with database.write() as connection:
+            rows.change_snapshot(connection, snapshot_id, fetched_at=now)
     return Download(bundle, facts.sha256, _file_name(snapshot))
 
 
@@ -123,8 +131,8 @@ def delete_snapshot(database: Database, config: Config, snapshot_id: str, *, typ
 def sweep_snapshots(database: Database, config: Config) -> None:
     """Drop old safety snapshots, and folders no row names."""
     with database.write() as connection:
-        for snapshot in rows.list_snapshots(connection, automatic=True, pinned=False)[KEPT_AUTOMATIC:]:
-            rows.delete_snapshot(connection, snapshot.snapshot_id)
+        for snapshot_id in rows.list_expendable(connection, keep=KEPT_AUTOMATIC, fetched_before=utc_now() - KEPT_FOR_DOWNLOAD):
+            rows.delete_snapshot(connection, snapshot_id)
     with database.read() as connection:
         known = {snapshot.snapshot_id for snapshot in rows.list_snapshots(connection)}
     hour_ago = utc_now().timestamp() - 3600  # a younger folder may be of a job that has not written its row yet

@@ -18,7 +18,7 @@ import pytest
 from lib.contract.model import utc_now
 from lib.service.config import Config
 from lib.service.index.manifest import INDEX_FILE
-from lib.service.snapshots import KEPT_AUTOMATIC, sweep_snapshots
+from lib.service.snapshots import KEPT_AUTOMATIC, KEPT_FOR_DOWNLOAD, sweep_snapshots
 from lib.service.storage import schema
 from lib.service.storage import snapshots as rows
 from lib.service.storage.database import Database
@@ -169,6 +169,26 @@ def test_the_sweep_keeps_five_automatic_ones_and_all_that_people_took(filled: Ro
     assert [each["name"] for each in page["items"]] == [*names[:5], "before 0", "mine"], "the oldest go first, but for the pinned"
     assert {path.name for path in config.snapshots_dir.iterdir()} == {each["snapshot_id"] for each in page["items"]}
     assert mine["snapshot_id"] in {each["snapshot_id"] for each in page["items"]}
+
+
+@pytest.mark.feature("N4")
+def test_one_that_somebody_downloads_is_not_swept_until_they_have_had_the_time_to_go_on(
+    filled: Road, config: Config, database: Database
+) -> None:
+    filled.run("rebuild")
+    (wanted,) = snapshots(filled, automatic=True)
+    address = f"/api/snapshots/{wanted['snapshot_id']}/file"
+    whole = filled.api.get(address).content
+    for _ in range(KEPT_AUTOMATIC + 1):
+        filled.run("rebuild")
+    sweep_snapshots(database, config)
+    assert len(snapshots(filled)) == KEPT_AUTOMATIC + 1
+    assert filled.api.get(address, headers={"Range": "bytes=600-"}).content == whole[600:]
+    with database.write() as connection:
+        rows.change_snapshot(connection, wanted["snapshot_id"], fetched_at=utc_now() - KEPT_FOR_DOWNLOAD)
+    sweep_snapshots(database, config)
+    assert len(snapshots(filled)) == KEPT_AUTOMATIC
+    assert filled.api.get(address).status_code == 404
 
 
 @pytest.mark.feature("N4")

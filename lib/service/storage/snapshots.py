@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,14 +24,18 @@ def get_snapshot(connection: Connection, snapshot_id: str) -> Snapshot | None:
     return Snapshot.model_validate(dict(row._mapping)) if row else None
 
 
-def list_snapshots(connection: Connection, *, automatic: bool | None = None, pinned: bool | None = None) -> list[Snapshot]:
+def list_snapshots(connection: Connection) -> list[Snapshot]:
     """Newest first."""
     query = sa.select(snapshots).order_by(snapshots.c.taken_at.desc(), snapshots.c.snapshot_id)
-    if automatic is not None:
-        query = query.where(snapshots.c.automatic == automatic)
-    if pinned is not None:
-        query = query.where(snapshots.c.pinned == pinned)
     return [Snapshot.model_validate(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def list_expendable(connection: Connection, *, keep: int, fetched_before: datetime) -> list[str]:
+    """Automatic ones that nobody pinned, but for the newest ``keep`` of them and those somebody may still be downloading."""
+    kept = (snapshots.c.automatic, sa.not_(snapshots.c.pinned))
+    query = sa.select(snapshots).where(*kept).order_by(snapshots.c.taken_at.desc(), snapshots.c.snapshot_id).offset(keep)
+    older = connection.execute(query).all()
+    return [row.snapshot_id for row in older if row.fetched_at is None or row.fetched_at < fetched_before]
 
 
 def change_snapshot(connection: Connection, snapshot_id: str, **values: Any) -> None:

@@ -115,6 +115,7 @@ snapshots = Table(
     Column("pinned", Boolean, nullable=False, default=False, server_default=sa.false()),
     Column("bundle_sha256", String(64)),  # of all of it as one file; null: taken before digests of that were kept
     Column("bundle_bytes", BigInteger),
+    Column("fetched_at", Instant),  # when a part of it was last downloaded
 )
 
 workers = Table(
