@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lib.contract.states import Actual
 from lib.service.index.generations import Generations
@@ -89,11 +91,22 @@ def assert_nothing_is_held(console: Console) -> None:
     assert console.query("SELECT job_id, reason FROM holds") == []
     assert not list((console.data_dir / "exports").glob("*.part*"))
     assert not list((console.data_dir / "snapshots").glob(".*.part"))
+    assert not list((console.data_dir / "maps").glob("building-*"))
     for reading in console.client.list_operations().operations:
         assert reading.gate.allowed, reading.gate
     waiting = "SELECT workflow_uuid, status FROM workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"
     # A job has ended a moment before the engine has noted that its workflow has.
     until(lambda: not console.query(waiting), 20, "an engine that holds no work of jobs that have ended")
+
+
+def assert_map_is_whole(console: Console) -> str:
+    """The newest map has all of its points, byte for byte those it announces; its id."""
+    newest = console.client.get_map().latest
+    assert newest is not None
+    points = console.client.get_map_points(newest.map_id)
+    assert (len(points), hashlib.sha256(points).hexdigest()) == (newest.points_bytes, newest.points_sha256)
+    assert pa.ipc.open_stream(points).read_all().num_rows == newest.points
+    return newest.map_id
 
 
 def assert_one_process_per_place(console: Console) -> None:

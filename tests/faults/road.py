@@ -13,6 +13,7 @@ from uuid import uuid4
 from lib.contract.exports import ExportRequest
 from lib.contract.imports import ColumnMapping, FileSource, ImportRequest, Plan, PreviewRequest
 from lib.contract.jobs import Job
+from lib.contract.maps import MapPart, RenewRequest
 from lib.contract.operations import EmptyRequest, Started
 from lib.contract.states import ACTIVE_JOB_STATES, JobState, PlanState
 from tests.faults.console import Console, until
@@ -147,6 +148,12 @@ def job_of(console: Console, operation: str) -> str:
 def start_snapshot(console: Console) -> str:
     """Save a copy of the served generation; the job's id."""
     return console.client.transport.post(Started, "/api/operations/snapshot", EmptyRequest(), uuid4().hex).job_id
+
+
+def start_renewal(console: Console, map_id: str) -> str:
+    """Have every row of a map embedded again; the job's id."""
+    around_all = ((-1e9, -1e9), (1e9, -1e9), (1e9, 1e9), (-1e9, 1e9))
+    return console.client.start_renewal(RenewRequest(map_id=map_id, part=MapPart(lasso=around_all)))
 
 
 def start_undo(console: Console, import_job_id: str) -> str:

@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 
 from lib.contract.imports import FileSource
+from lib.contract.maps import MapRequest
 from lib.contract.states import Actual, Desired, JobState
 from tests.faults.conftest import Open
 from tests.faults.console import Console, until
-from tests.faults.invariants import assert_nothing_is_held, assert_whole
+from tests.faults.invariants import assert_embedded_once, assert_map_is_whole, assert_nothing_is_held, assert_whole, counts
 from tests.faults.road import (
     Sheet,
     import_sheet,
@@ -21,6 +22,7 @@ from tests.faults.road import (
     start_export,
     start_import,
     start_preview,
+    start_renewal,
     wait_job,
     wait_plan,
     wait_searchable,
@@ -97,10 +99,39 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """One for the tests below, with a few rows in its table."""
     console = Console(tmp_path_factory.mktemp("kill") / "data")
     try:
-        import_sheet(console.start(), Sheet(rows=300))
+        import_sheet(console.start(), Sheet(rows=1_500))
         yield console
     finally:
         console.sweep()
+
+
+@pytest.mark.feature("M5", "X3")
+def test_a_map_whose_worker_is_killed_is_the_old_one_whole_until_the_new_one_is(console: Console) -> None:
+    wait_job(console, old := console.client.start_map(MapRequest()))
+    assert assert_map_is_whole(console) == old
+    strike = Strike(console, "operations-1")
+    new = console.client.start_map(MapRequest(layout="fine"))
+    strike.when(in_phase(console, "map", "moving neighbours together"), new)
+    assert assert_map_is_whole(console) in (old, new)
+    assert console.client.get_job(new).attempt == 2, "the next life has taken it up"
+    wait_job(console, new)
+    assert assert_map_is_whole(console) == new
+    assert_nothing_is_held(console)
+
+
+@pytest.mark.feature("M5", "X3")
+def test_a_renewal_whose_worker_is_killed_has_every_row_embedded_again_once(console: Console) -> None:
+    wait_job(console, map_id := console.client.start_map(MapRequest()))
+    before = counts(console)
+    strike = Strike(console, "operations-1")
+    job_id = start_renewal(console, map_id)
+    strike.when(in_phase(console, "renew", "putting into the queue"), job_id)
+    nobody = {"skipped": 0, "gone": 0, "in_queue": 0, "failed_before": 0, "discarded": 0}
+    assert wait_job(console, job_id).result == {"done": before["entries"], **nobody}
+    wait_searchable(console)
+    assert counts(console)["embedded_total"] - before["embedded_total"] == before["entries"]
+    assert_embedded_once(console)
+    assert_nothing_is_held(console)
 
 
 def test_a_killed_embedding_worker_comes_back_and_its_rows_are_done_at_once(console: Console) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from lib.contract.inspections import InspectRequest, RestoreRequest, SnapshotSource
+from lib.contract.maps import MapRequest
 from tests.faults.console import Console
-from tests.faults.invariants import assert_whole
+from tests.faults.invariants import assert_map_is_whole, assert_whole
 from tests.faults.road import (
     Sheet,
     import_sheet,
@@ -22,6 +23,7 @@ from tests.faults.road import (
     start_export,
     start_import,
     start_preview,
+    start_renewal,
     start_snapshot,
     start_undo,
     wait_drained,
@@ -53,6 +55,9 @@ class Campaign:
             self.snapshot,
             self.restore,
             self.undo,
+            self.check,
+            self.lay_out,
+            self.renew,
         )
 
     def round(self) -> None:
@@ -136,6 +141,28 @@ class Campaign:
         kill(job_id, within=0.7)
         wait_job(self.console, job_id)
         self.sheet.texts = before
+
+    def check(self, kill: Callable[..., None]) -> None:
+        job_id = self.console.client.start_check()
+        kill(job_id, within=0.7)
+        wait_job(self.console, job_id)
+        found = self.console.client.get_check().latest
+        assert found is not None
+        assert (found.check_id, found.drift.total) == (job_id, 0)
+
+    def lay_out(self, kill: Callable[..., None]) -> None:
+        job_id = self.console.client.start_map(MapRequest(layout="fine", anew=True))
+        kill(job_id, within=3)
+        wait_job(self.console, job_id)
+        assert assert_map_is_whole(self.console) == job_id
+
+    def renew(self, kill: Callable[..., None]) -> None:
+        wait_job(self.console, map_id := self.console.client.start_map(MapRequest()))
+        job_id = start_renewal(self.console, map_id)
+        kill(job_id)  # as the rows are put into the queue, or as they are embedded
+        result = wait_job(self.console, job_id).result
+        assert result is not None
+        assert (result["done"], result["skipped"]) == (len(self.sheet.texts), 0)
 
 
 @pytest.mark.parametrize("seed", [SEED], ids=lambda seed: f"seed={seed}")
