@@ -40,10 +40,10 @@ KEEP_UPLOADS = timedelta(days=2)
 def drop_the_old(database: Database, config: Config) -> None:
     """Rows that are too old first, then the files that no row names any more. Safe to repeat, and for several workers at once."""
     generations = Generations(config.index_dir)
-    oldest = generations.previous() or generations.current()
+    revisions = [manifest.revision for manifest in generations.list_generations()]  # all of them: whatever is on disk can be served again
     with database.write() as connection:
-        if oldest:
-            embeddings.forget_removals(connection, upto=oldest.revision)
+        if revisions:
+            embeddings.forget_removals(connection, upto=min(revisions))
         unused = _forget_what_has_files(connection, config, utc_now())
         _forget_what_was_done(connection, utc_now())
     for file in unused:

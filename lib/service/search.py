@@ -25,6 +25,7 @@ from lib.service.index.health import OpenGeneration
 from lib.service.index.manifest import Manifest
 from lib.service.index.mapped import Hits
 from lib.service.index.reader import IndexReader, IndexUnreadable
+from lib.service.index.stored import DamagedIndex
 from lib.service.storage import drift, embeddings, entries, jobs, reembedding
 from lib.service.storage.counters import get_counters
 from lib.service.storage.database import Database
@@ -33,6 +34,7 @@ log = structlog.get_logger("search")
 
 #: How many of the nearest a narrowed search looks through at most.
 DEEPEST = 4_000
+_AGAIN = "Look at the Index page which generations there are, then search again."
 _TO_BLAME_ON_THE_TEXT = (FailureCause.EMPTY_TEXT, FailureCause.TEXT_TOO_LONG)
 
 
@@ -79,7 +81,10 @@ class Search:
             raise ServiceError(ErrorCode.NOT_FOUND, "There is no generation before the served one.", action="Rebuild the index to get one.")
         with self._opening:
             if self._previous is None or self._previous.manifest != manifest:
-                self._previous = OpenGeneration(generations.folder_of(manifest), manifest)
+                try:
+                    self._previous = OpenGeneration(generations.folder_of(manifest), manifest)
+                except DamagedIndex as gone:  # also when it was swept this moment, because another was published
+                    raise ServiceError(ErrorCode.NOT_READY, f"The generation before cannot be searched. {gone}", action=_AGAIN) from gone
             return manifest, self._previous.search
 
     def _vector_of(self, probe: ProbeRequest, manifest: Manifest) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from lib.contract.states import Operation
 from lib.service import housekeeping
 from lib.service.config import Config
 from lib.service.housekeeping import Housekeeping
-from lib.service.index.durable import sha256_of
+from lib.service.index.durable import exclusive, sha256_of
 from lib.service.operations import counting
 from lib.service.retention import drop_the_old
 from lib.service.storage import schema
@@ -161,6 +161,22 @@ def test_what_is_old_goes_and_the_column_names_of_the_last_import_stay(road: Roa
         assert [row.state for row in connection.execute(sa.select(schema.plans))] == ["applied"]
     assert road.export()[1] == file, "the key is still called as in the sheet"
     assert road.keys() == {"k1": "advice 1"}
+
+
+@pytest.mark.feature("N5")
+def test_what_was_removed_is_remembered_as_long_as_a_generation_that_holds_it_is_on_disk(
+    road: Road, database: Database, config: Config
+) -> None:
+    road.fill(sheet(*range(30)))
+    road.import_sheet(sheet(*range(29)), mode="mirror", approve_removals=1)
+    road.run("refresh")
+    road.fill(sheet(40))
+    with exclusive(config.index_dir / ".lock", timeout_seconds=0):  # as while something is published: nothing is swept
+        drop_the_old(database, config)
+    assert road.api.post("/api/index/go-back", json={"generation": 1}).json()["served"] == 1
+    assert road.run("refresh")["result"]["generation"] == 4
+    index = road.get("/api/index")
+    assert (index["vectors"], index["unindexed"], index["last_check"]["disagree"]) == (30, 0, 0)
 
 
 @pytest.mark.feature("N6", "M6")

@@ -73,6 +73,17 @@ def test_the_generation_before_answers_beside_the_served_one(filled: Road) -> No
     assert keys(before) != ["new"]
 
 
+def test_a_generation_before_that_is_damaged_or_was_swept_this_moment_is_told_of(filled: Road) -> None:
+    filled.import_sheet(csv_of(("new", "parcel is late", "ann")))
+    filled.embed()
+    filled.run("refresh")
+    (path,) = filled.works.config.index_dir.glob("generation-000001/index.faiss")
+    path.write_bytes(bytes(path.stat().st_size))
+    problem = ask(filled, text="parcel", generation="previous", expect=409)
+    assert (problem["code"], "generation 1 cannot be opened" in problem["detail"]) == ("not_ready", True)
+    assert ask(filled, text="parcel is late", k=1)["generation"] == 2
+
+
 @pytest.mark.parametrize("body", [{}, {"text": "a", "like_key": "k1"}, {"text": ""}])
 def test_a_search_asks_one_question(filled: Road, body: dict[str, Any]) -> None:
     ask(filled, **body, expect=422)
