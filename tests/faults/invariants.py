@@ -73,8 +73,12 @@ def assert_index_is_whole(console: Console) -> None:
         "SELECT m.entry_id, v.vector FROM embeddings m JOIN vectors v USING (content_hash, fingerprint) ORDER BY random() LIMIT ?", _SAMPLES
     ):
         assert np.array_equal(index.reconstruct(entry_id), np.frombuffer(vector, "<f4")), f"entry {entry_id}: another vector in the index"
-    reading = console.client.get_index()
-    assert (reading.vectors, reading.unindexed, reading.generation) == (len(rows), 0, manifest.generation)
+
+    def told() -> bool:  # until the new one is open the service answers from the one before, and says so
+        reading = console.client.get_index()
+        return (reading.vectors, reading.unindexed, reading.generation) == (len(rows), 0, manifest.generation)
+
+    until(told, 15, f"a reading that tells of generation {manifest.generation} with {len(rows)} vectors and nothing left to index")
     assert not list((console.data_dir / "index").glob("building-*"))
 
 
