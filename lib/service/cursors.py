@@ -6,11 +6,12 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from lib.contract.errors import ErrorCode
 from lib.service.errors import ServiceError
 
+_Row = TypeVar("_Row")
 #: No position is as large as this, and no database could compare with one that is.
 _BEYOND = 1 << 63
 
@@ -18,6 +19,12 @@ _BEYOND = 1 << 63
 def encode_cursor(*values: float | str) -> str:
     """The position as URL-safe text."""
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def split_page(read: list[_Row], limit: int, position: Callable[[_Row], tuple[float | str, ...]]) -> tuple[list[_Row], str | None]:
+    """(at most ``limit`` of the rows, the cursor of the next page). One row more than the limit must have been asked for."""
+    shown = read[:limit]
+    return shown, encode_cursor(*position(shown[-1])) if len(read) > limit else None
 
 
 def decode_cursor(cursor: str, *types: Callable[[Any], Any]) -> tuple[Any, ...]:

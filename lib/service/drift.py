@@ -9,7 +9,7 @@ from lib.contract.health import DriftPage, HealthReading, IndexCheck, RepairPlan
 from lib.contract.model import utc_now
 from lib.contract.states import DriftKind, Operation
 from lib.service import gate
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.errors import ServiceError
 from lib.service.storage import drift as rows
 from lib.service.storage import jobs
@@ -49,13 +49,13 @@ def list_drift(database: Database, kind: DriftKind, *, limit: int, cursor: str |
             raise ServiceError(ErrorCode.NOT_FOUND, "Nothing was checked yet.", action="Start a check on the Index page.")
         page = rows.list_drift_rows(connection, latest.check_id, kind, after=after, limit=limit + 1)
         listed = rows.count_drift_rows(connection, latest.check_id, kind)
-    shown = page[:limit]
+    shown, more = split_page(page, limit, lambda placed: (placed[0],))
     return DriftPage(
         check_id=latest.check_id,
         kind=kind,
         items=[row for _, row in shown],
         total=latest.drift.counts.get(kind) or 0,
         listed=listed,
-        next_cursor=encode_cursor(shown[-1][0]) if len(page) > limit else None,
+        next_cursor=more,
         taken_at=utc_now(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.contract.entries import Entry, EntryPage
 from lib.contract.model import utc_now
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.search import Search
 from lib.service.storage import embeddings
 from lib.service.storage import entries as rows
@@ -19,7 +19,7 @@ def list_entries(database: Database, search: Search, *, text: str | None, limit:
         page = rows.list_entries(connection, text=text, after=after, limit=limit + 1)
         total = rows.count_entries(connection, text)
         current = embeddings.current_embeddings(connection, [row.entry_id for row in page])
-    shown = page[:limit]
+    shown, more = split_page(page, limit, lambda row: (row.entry_id,))
     items = []
     for row in shown:
         embedding = current.get(row.entry_id)
@@ -35,5 +35,4 @@ def list_entries(database: Database, search: Search, *, text: str | None, limit:
                 embedded_at=embedding.embedded_at if embedding else None,
             )
         )
-    more = encode_cursor(shown[-1].entry_id) if len(page) > limit else None
     return EntryPage(items=items, total=total, next_cursor=more, taken_at=utc_now())

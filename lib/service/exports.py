@@ -15,7 +15,7 @@ from lib.contract.exports import XLSX_MAX_CELL_CHARACTERS, ExportFilter, ExportR
 from lib.contract.model import utc_now
 from lib.contract.states import Operation, PlanState
 from lib.service import gate
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
 from lib.service.jobs import Start, start_job
@@ -106,7 +106,7 @@ class Exports:
             matching = rows.count_export_plan_rows(connection, plan_id, change) if change and limit else None
             revision = get_counters(connection)["table_revision"]
             decision = gate.decide(connection, Operation.EXPORT, {"plan_id": plan_id, "target": plan.target})
-        shown = page[:limit]
+        shown, more = split_page(page, limit, lambda row: (row.position,))
         return ExportPlan.model_validate(
             {**plan._mapping, **plan.found}
             | {
@@ -115,7 +115,7 @@ class Exports:
                 "gate": decision,
                 "matching": matching,
                 "rows": [ExportPlanRow.model_validate(dict(row._mapping)) for row in shown],
-                "next_cursor": encode_cursor(shown[-1].position) if len(page) > limit else None,
+                "next_cursor": more,
                 "taken_at": utc_now(),
             }
         )

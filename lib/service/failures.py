@@ -28,10 +28,10 @@ from lib.contract.queue import (
 )
 from lib.contract.states import FailureCause, ItemState, Operation
 from lib.service import gate
-from lib.service.cursors import decode_cursor, encode_cursor
 from lib.service.engine import JobQueue
 from lib.service.errors import GateRefused
 from lib.service.jobs import Start, start_job
+from lib.service.queue import read_items
 from lib.service.storage import selections
 from lib.service.storage.audit import outcome_of, record_action
 from lib.service.storage.database import Database
@@ -52,15 +52,9 @@ AUDITED = {
 def list_failures(database: Database, *, cause: FailureCause | None, limit: int, cursor: str | None) -> FailurePage:
     """Failures, newest first, each with its cause in plain words."""
     now, wanted = utc_now(), ItemFilter(state=ItemState.FAILED, cause=cause)
-    after = decode_cursor(cursor, float, int) if cursor else None
     with database.read() as connection:
-        rows = selections.list_items(
-            connection, wanted, now=now.timestamp(), after=(after[0], after[1]) if after else None, limit=limit + 1
-        )
-        total = selections.count_matching(connection, wanted, now=now.timestamp())
+        shown, more, total = read_items(connection, wanted, now=now.timestamp(), limit=limit, cursor=cursor)
         max_attempts = int(get_setting(connection, "embedding.max_attempts"))
-    shown = rows[:limit]
-    more = encode_cursor(shown[-1].failed_at, shown[-1].entry_id) if len(rows) > limit else None
     return FailurePage(items=[_failure(row, max_attempts) for row in shown], total=total, next_cursor=more, taken_at=now)
 
 

@@ -17,7 +17,7 @@ from lib.contract.plans import RowFilter, RuleCount
 from lib.contract.states import Change, Operation, PlanState, RowRule
 from lib.service import gate
 from lib.service.config import Config
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
 from lib.service.intentions import start_or_wait
@@ -102,7 +102,7 @@ def get_plan(database: Database, plan_id: str, wanted: RowFilter, *, limit: int,
         matching = count_plan_rows(connection, plan_id, wanted) if limit and wanted != RowFilter() else None
         table_revision = get_counters(connection)["table_revision"]
         decision = gate.decide(connection, Operation.IMPORT, {"plan_id": plan_id})
-    shown = page[:limit]
+    shown, more = split_page(page, limit, lambda row: (row.position,))
     values = dict(plan._mapping)
     values["counts"], values["unticked"] = PlanCounts(**plan.counts), PlanCounts(**plan.unticked or {})
     values["rules"] = [RuleCount(rule=RowRule(rule), rows=count) for rule, count in (plan.rules or {}).items()]
@@ -114,7 +114,7 @@ def get_plan(database: Database, plan_id: str, wanted: RowFilter, *, limit: int,
             "progress": job.progress if job and plan.state == PlanState.BUILDING else None,
             "gate": decision,
             "rows": [_row(row) for row in shown],
-            "next_cursor": encode_cursor(shown[-1].position) if len(page) > limit else None,
+            "next_cursor": more,
             "taken_at": utc_now(),
         }
     )

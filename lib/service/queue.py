@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from lib.contract.model import utc_now
 from lib.contract.queue import Item, ItemFilter, ItemPage, QueueHistory, QueuePoint, QueueReading, Window
 from lib.contract.states import ItemState, Operation, RefreshMode
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.forecast import HORIZON_SECONDS, Range, find_evidence, forecast, forecast_from_runs
 from lib.service.storage import items, jobs, runs, samples, selections, shift
 from lib.service.storage.counters import get_counters
@@ -127,15 +127,9 @@ def get_queue_history(database: Database, window: Window) -> QueueHistory:
 def list_items(database: Database, wanted: ItemFilter, *, limit: int, cursor: str | None) -> ItemPage:
     """Items that match, newest first."""
     now = utc_now()
-    after = decode_cursor(cursor, float, int) if cursor else None
     with database.read() as connection:
-        rows = selections.list_items(
-            connection, wanted, now=now.timestamp(), after=(after[0], after[1]) if after else None, limit=limit + 1
-        )
-        total = selections.count_matching(connection, wanted, now=now.timestamp())
+        shown, more, total = read_items(connection, wanted, now=now.timestamp(), limit=limit, cursor=cursor)
         max_attempts = int(get_setting(connection, "embedding.max_attempts"))
-    shown = rows[:limit]
-    more = encode_cursor(shown[-1].shown_at, shown[-1].entry_id) if len(rows) > limit else None
     capped = wanted.narrows and total > selections.COUNT_LIMIT
     return ItemPage(
         items=[_item(row, max_attempts, now.timestamp()) for row in shown],
@@ -144,6 +138,16 @@ def list_items(database: Database, wanted: ItemFilter, *, limit: int, cursor: st
         next_cursor=more,
         taken_at=now,
     )
+
+
+def read_items(
+    connection: Connection, wanted: ItemFilter, *, now: float, limit: int, cursor: str | None
+) -> tuple[list[sa.Row[Any]], str | None, int]:
+    """(one page of the items that match, newest first; the cursor of the next; how many match). ``now`` is what ages are counted from."""
+    after = decode_cursor(cursor, float, int) if cursor else None
+    read = selections.list_items(connection, wanted, now=now, after=(after[0], after[1]) if after else None, limit=limit + 1)
+    shown, more = split_page(read, limit, lambda row: (row.shown_at, row.entry_id))
+    return shown, more, selections.count_matching(connection, wanted, now=now)
 
 
 def _item(row: sa.Row[Any], max_attempts: int, now: float) -> Item:

@@ -9,7 +9,7 @@ from lib.contract.model import utc_now
 from lib.contract.operations import Started
 from lib.contract.states import Operation, UndoOutcome
 from lib.service import gate
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.engine import JobQueue
 from lib.service.errors import ServiceError
 from lib.service.intentions import start_or_wait
@@ -34,7 +34,7 @@ def get_undo(database: Database, import_job_id: str, *, outcome: UndoOutcome | N
         decision = gate.decide(connection, Operation.UNDO, {"import_job_id": import_job_id})
         counts = changes.count_undo(connection, import_job_id)
         rows = changes.list_undo_rows(connection, import_job_id, outcome=outcome, after=after, limit=limit + 1)
-    shown = rows[:limit]
+    shown, more = split_page(rows, limit, lambda row: (row.entry_id,))
     return UndoReport(
         job_id=import_job_id,
         gate=decision,
@@ -45,7 +45,7 @@ def get_undo(database: Database, import_job_id: str, *, outcome: UndoOutcome | N
             UndoRow(key=row.key, change=row.change, outcome=row.outcome, detail="" if row.outcome == UndoOutcome.REVERSED else _WHY_KEPT)
             for row in shown
         ],
-        next_cursor=encode_cursor(shown[-1].entry_id) if len(rows) > limit else None,
+        next_cursor=more,
         taken_at=utc_now(),
     )
 

@@ -11,7 +11,7 @@ from lib.contract.audit import AuditPage
 from lib.contract.errors import ErrorCode
 from lib.contract.model import utc_now
 from lib.service import audit
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.routers.deps import Cursor, Limit, ServicesDep, Viewer, problems
 from lib.service.storage.audit import count_actions, list_actions
 
@@ -41,5 +41,5 @@ def list_audit(
     with services.database.read() as connection:
         page = list_actions(connection, before=before, limit=limit + 1, object_id=object_id)
         total = count_actions(connection, object_id=object_id)
-    more = encode_cursor(page[limit - 1].audit_id) if len(page) > limit else None
-    return AuditPage(items=page[:limit], next_cursor=more, total=total, taken_at=utc_now())
+    shown, more = split_page(page, limit, lambda entry: (entry.audit_id,))
+    return AuditPage(items=shown, next_cursor=more, total=total, taken_at=utc_now())

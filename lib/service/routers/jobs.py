@@ -12,7 +12,7 @@ from lib.contract.jobs import Job, JobLog, JobPage, JobSteps
 from lib.contract.model import utc_now
 from lib.contract.states import JobState, Operation
 from lib.service import jobs
-from lib.service.cursors import decode_cursor, encode_cursor
+from lib.service.cursors import decode_cursor, split_page
 from lib.service.routers.deps import Cursor, Limit, Operator, RequestId, ServicesDep, Viewer, problems
 from lib.service.storage import jobs as rows
 
@@ -36,9 +36,9 @@ def list_jobs(
     with services.database.read() as connection:
         page = rows.list_jobs(connection, wanted, state=state, before=before, limit=limit + 1)
         states = rows.count_jobs(connection, wanted)
-    more = encode_cursor(page[limit - 1][0]) if len(page) > limit else None
+    shown, more = split_page(page, limit, lambda placed: (placed[0],))
     total = states.get(state, 0) if state else sum(states.values())
-    return JobPage(items=[job for _, job in page[:limit]], next_cursor=more, total=total, states=states, taken_at=utc_now())
+    return JobPage(items=[job for _, job in shown], next_cursor=more, total=total, states=states, taken_at=utc_now())
 
 
 @router.get("/{job_id}", responses=problems(ErrorCode.NOT_FOUND))
