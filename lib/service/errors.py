@@ -54,7 +54,7 @@ class GateRefused(ServiceError):
 def is_disk_full(error: BaseException) -> bool:
     """Whether that is what an error of a file or of the database says."""
     # SQLite gives its error no number that SQLAlchemy passes on; these are its words.
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "database or disk is full" in str(error)
+    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "database or disk is full" in str(error)
 
 
 def problem_response(error: ServiceError) -> JSONResponse:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import AsyncIterator
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,7 @@ class Uploads:
         self._readers = BoundedSemaphore(2)
 
     def create_upload(self, request: UploadRequest, *, actor: str, request_id: str) -> Upload:
-        """Announce a file; 413 when it is larger than the setting allows."""
+        """Announce a file; 413 when it is larger than the setting allows, 507 when the disk has no room for it."""
         upload_id = uuid4().hex
         with self._database.write() as connection:
             limited_by = "index.max_snapshot_mib" if request.name.lower().endswith(INDEX_FILES) else "import.max_upload_mib"
@@ -52,11 +53,19 @@ class Uploads:
             if request.size_bytes > limit:
                 detail = f"The file has {request.size_bytes / MIB:,.1f} MiB; the limit is {limit // MIB:,} MiB."
                 raise ServiceError(ErrorCode.TOO_LARGE, detail)
+            self._check_room(request.size_bytes)
             values = {"upload_id": upload_id, "name": request.name, "size_bytes": request.size_bytes}
             rows.insert_upload(connection, **values, created_by=actor, created_at=utc_now())
             record_action(connection, actor=actor, action="create_upload", object_id=upload_id, after=values, request_id=request_id)
         (self._folder / upload_id).touch(mode=0o600)
         return Upload(**values)
+
+    def _check_room(self, size_bytes: int) -> None:
+        """Better said before the first byte than in the middle of it. What others fill meanwhile is found out then."""
+        free = shutil.disk_usage(self._folder).free
+        if size_bytes > free:
+            detail = f"The file has {size_bytes / MIB:,.1f} MiB; the data folder's disk has {free / MIB:,.1f} MiB left."
+            raise ServiceError(ErrorCode.NO_SPACE, detail)
 
     def get_upload(self, upload_id: str) -> Upload:
         """The upload and how much of it has arrived; 404 when there is none."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -117,6 +118,17 @@ def test_a_file_beyond_the_limit_is_refused_before_its_first_byte(api: TestClien
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert "1 MiB" in answer.json()["detail"]
     assert list(config.uploads_dir.iterdir()) == before
+
+
+def test_a_file_the_disk_has_no_room_for_is_refused_before_its_first_byte(
+    api: TestClient, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2 << 20))
+    announce(api, 2 << 20)
+    answer = api.post("/api/uploads", json={"name": "a.csv", "size_bytes": (2 << 20) + 1})
+    assert (answer.status_code, answer.json()["code"]) == (507, "no_space")
+    assert "2.0 MiB left" in answer.json()["detail"]
+    assert len(list(config.uploads_dir.iterdir())) == 1
 
 
 def test_every_other_body_has_a_limit(api: TestClient) -> None:

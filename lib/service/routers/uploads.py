@@ -17,7 +17,7 @@ SLICE_LIMIT = 1 << 32
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
-@router.post("", status_code=201, responses=problems(ErrorCode.TOO_LARGE, ErrorCode.CROSS_SITE))
+@router.post("", status_code=201, responses=problems(ErrorCode.TOO_LARGE, ErrorCode.NO_SPACE, ErrorCode.CROSS_SITE))
 def create_upload(body: UploadRequest, who: Operator, services: ServicesDep, request_id: RequestId) -> Upload:
     """Announce a file before its first byte."""
     return services.uploads.create_upload(body, actor=who.actor, request_id=request_id)
