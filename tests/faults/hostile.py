@@ -91,6 +91,7 @@ class Corpus:
         self.makers: tuple[Callable[[], Hostile], ...] = (
             self.bent_file, self.bent_file, self.bent_file, self.bent_set, self.bent_set, self.cut, self.foreign_file, self.bent_foreign,
             self.lying_set, self.odd_archive, self.not_numbers, self.names_another, self.rubbish, self.sound_one, self.wrong_name,
+            self.odd_ids, self.nested,
         )  # fmt: skip
 
     def next(self) -> Hostile:
@@ -147,6 +148,8 @@ class Corpus:
                 {"dimension": 9}, {"dimension": 2**70}, {"dimension": "8"}, {"vectors": ROWS - 1}, {"vectors": 2**62}, {"vectors": -1},
                 {"factory": "IDMap2,SQ8"}, {"metric": "l2"}, {"fingerprint": "0" * 16}, {"ids_sha256": "0" * 64}, {"schema": 2},
                 {"files": {}}, {"files": {"../../index.faiss": {"sha256": "", "size_bytes": 1}}}, {"revision": 2**80}, {"extra": 1},
+                {"embedder": "fake\0"}, {"factory": "\u202eIDMap2,Flat"}, {"faiss_version": "\x1b[2J"}, {"a\0b": 1}, {"job_id": "../../x"},
+                {"generation": 0}, {"previous_generation": -5}, {"build_seconds": float("nan")}, {"vectors": 0}, {"vectors": True},
                 {"built_at": "yesterday"}, {"embedder": "x" * 70_000}, {"files": {"index.faiss": {"sha256": "0" * 64, "size_bytes": 1}}},
             )
         )  # fmt: skip
@@ -156,6 +159,31 @@ class Corpus:
         elif self.chance.random() < 0.2:
             files["ids.npy"] = self.chance.choice((b"", b"\x93NUMPY\x01\x00", b"\x80\x04cos\nsystem\n", files["ids.npy"][:-8]))
         return Hostile("set.switchyard.tar", tar_of(files), f"manifest {next(iter(lies))}")
+
+    def odd_ids(self) -> Hostile:
+        """Lists of ids that numpy would load, run or turn round, and ids no row has; the manifest fits them."""
+        listed = np.arange(1, ROWS + 1, dtype=np.int64)
+        tricks: dict[str, Any] = {
+            "objects": listed.astype(object), "turned": listed.astype(">i8"), "by column": np.asfortranarray(listed.reshape(2, -1)),
+            "floats": listed.astype("<f8"), "fields": np.zeros(ROWS, [("a", "<i8")]), "negative": -listed[::-1],
+            "huge": listed + (2**63 - ROWS - 1), "backwards": listed[::-1], "none": listed[:0],
+        }  # fmt: skip
+        how = self.chance.choice(list(tricks))
+        buffer, files = io.BytesIO(), set_of(self.good["IDMap2,Flat"])
+        np.save(buffer, tricks[how], allow_pickle=True)
+        files["ids.npy"] = buffer.getvalue()
+        manifest = json.loads(files["manifest.json"])
+        manifest["files"]["ids.npy"] = {"sha256": hashlib.sha256(files["ids.npy"]).hexdigest(), "size_bytes": len(files["ids.npy"])}
+        if tricks[how].dtype.kind == "i":
+            manifest["ids_sha256"] = hashlib.sha256(tricks[how].tobytes()).hexdigest()
+        files["manifest.json"] = json.dumps(manifest).encode()
+        return Hostile("set.switchyard.tar", tar_of(files), f"ids {how}")
+
+    def nested(self) -> Hostile:
+        """A map of ids over a map of ids, as deep as may be; FAISS goes down with it."""
+        whole = self.good["IDMap2,Flat"]
+        head, ids, depth = whole[:37], whole[-8 * ROWS - 8 :], self.chance.choice((1, 2, 50, 2000))
+        return Hostile("own.faiss", head * depth + whole + ids * depth, f"nested {depth}")
 
     def odd_archive(self) -> Hostile:
         """What tar can do and a set never does."""
