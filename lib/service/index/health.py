@@ -18,6 +18,7 @@ from lib.service.index.build import Batch
 from lib.service.index.factory import FLAT
 from lib.service.index.lists import ListFacts, look_at_lists, vectors_in_lists
 from lib.service.index.manifest import INDEX_FILE, Ids, Manifest
+from lib.service.index.mapped import Hits, find_nearest
 from lib.service.index.stored import DamagedIndex, ids_of
 
 _BATCH = 8192
@@ -78,11 +79,9 @@ class OpenGeneration:
         """How evenly the lists are filled; None for a kind without lists."""
         return look_at_lists(self._index) if isinstance(self._index, faiss.IndexIVF) else None
 
-    def search(self, vector: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-        """The k nearest (id, score), best first."""
-        faiss.omp_set_num_threads(1)
-        scores, ids = self._index.search(np.ascontiguousarray(vector, np.float32).reshape(1, -1), k)
-        return [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
+    def search(self, vector: NDArray[np.float32], k: int) -> Hits:
+        """The at most ``k`` nearest to ``vector``, float32 [d]."""
+        return find_nearest(self._index, vector, k)
 
     def vectors(self) -> Iterable[tuple[Ids, NDArray[np.float32]]]:
         """Every id with its vector as the index holds it, in batches."""
