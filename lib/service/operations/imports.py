@@ -162,7 +162,13 @@ def apply_import(context: JobContext) -> dict[str, Any]:
 def _removes_entries(context: JobContext, plan_id: str) -> bool:
     with context.database.read() as connection:
         plan = plans.get_plan(connection, plan_id)
-    return plan is not None and plan.counts.get(Change.REMOVED, 0) > (plan.unticked or {}).get(Change.REMOVED, 0)
+    return plan is not None and _count_ticked(plan, Change.REMOVED) > 0
+
+
+def _count_ticked(plan: Any, *changes: Change) -> int:
+    """How many rows of these kinds are to be written: all that nobody has unticked."""
+    unticked = plan.unticked or {}
+    return sum(plan.counts.get(change, 0) - unticked.get(change, 0) for change in changes)
 
 
 def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
@@ -186,19 +192,17 @@ def _apply_plan(context: JobContext, plan_id: str) -> dict[str, Any]:
     return _result(plan, applied)
 
 
-def _commit(context: JobContext, plan: Any, fingerprint: str, agreed_with: str | None = None) -> dict[str, Any]:
-    left_out = plan.unticked or {}
-    touched = sum(plan.counts.get(change, 0) - left_out.get(change, 0) for change in (Change.NEW, Change.CHANGED, Change.REMOVED))
-    context.tell("applying", 0, touched)
+def _commit(context: JobContext, plan: Any, fingerprint: str, agreed_with: str | None) -> dict[str, Any]:
+    """What was done. ``agreed_with`` is the Google sheet the plan was made from."""
+    context.tell("applying", 0, _count_ticked(plan, Change.NEW, Change.CHANGED, Change.REMOVED))
     with context.write() as connection:
         if get_counters(connection)["table_revision"] != plan.table_revision:
             raise OperationFailed(JobFailure.PLAN_STALE, "The table has changed since this plan was made.", "Preview the source again.")
-        approved = context.job.arguments.get("approve_removals")
         applied = changes.apply_plan(
             connection,
             plan_id=plan.plan_id,
             job_id=context.job.job_id,
-            with_removals=not plan.held_removals or approved is not None,
+            with_removals=not plan.held_removals or context.job.arguments.get("approve_removals") is not None,
             fingerprint=fingerprint,
             now=utc_now(),
         )

@@ -186,7 +186,7 @@ def test_an_attempt_that_was_overtaken_touches_neither_plan_nor_table(
     with pytest.raises(Fenced):
         imports._build_plan(old, plan["plan_id"])
     with pytest.raises(Fenced):
-        imports._commit(old, row, "f" * 16)
+        imports._commit(old, row, "f" * 16, None)
     assert contents() == before
 
 
