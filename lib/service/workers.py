@@ -48,11 +48,11 @@ class EmbeddingWorker:
     def __init__(self, database: Database, config: Config, heart: Heart) -> None:
         self._database, self._heart = database, heart
         self._embedder = ChosenEmbedder(config)
-        self._troubles, self._rests_until, self._resting = 0, 0.0, ""
-        self._lease_id: str | None = None
+        self._troubles, self._rests_until, self._resting = 0, 0.0, ""  # of the embedder: how many in a row, until when it rests, and why
+        self._lease_id: str | None = None  # of the batch in hand
         self._lease_seconds = 60.0
-        self._settled: deque[tuple[float, int]] = deque()
-        self._batches = 0
+        self._settled: deque[tuple[float, int]] = deque()  # when, and how many rows, in the last minute
+        self._batches = 0  # since nothing was left to take
         self._last_pace: tuple[int, float] | None = None  # rows and seconds of the batch before, from claim to stored
 
     def run(self) -> None:
@@ -80,17 +80,7 @@ class EmbeddingWorker:
 
     def _turn(self) -> bool:
         """One batch; False when there was nothing to do."""
-        desired = self._heart.hear()
-        if desired is not Desired.RUNNING:
-            self._heart.say(Actual.PAUSED if desired is Desired.PAUSED else Actual.DRAINED)
-            return False
-        if self._heart.is_held():
-            self._heart.say(Actual.PAUSED, "standing still for a job")
-            return False
-        if time.monotonic() < self._rests_until:
-            self._heart.say(Actual.IDLE, self._resting)
-            return False
-        embedder = self.open_embedder()
+        embedder = self.open_embedder() if self._may_work() else None
         if embedder is None:
             return False
         began = time.monotonic()
@@ -99,6 +89,24 @@ class EmbeddingWorker:
             self._heart.say(Actual.IDLE)
             self._batches = 0
             return False
+        self._work_on(lease_id, batch, embedder)
+        self._keep_pace(batch, time.monotonic() - began)
+        return True
+
+    def _may_work(self) -> bool:
+        """Whether people, jobs and the embedder let a batch be taken; who does not is said."""
+        desired = self._heart.hear()
+        if desired is not Desired.RUNNING:
+            self._heart.say(Actual.PAUSED if desired is Desired.PAUSED else Actual.DRAINED)
+        elif self._heart.is_held():
+            self._heart.say(Actual.PAUSED, "standing still for a job")
+        elif time.monotonic() < self._rests_until:
+            self._heart.say(Actual.IDLE, self._resting)
+        else:
+            return True
+        return False
+
+    def _work_on(self, lease_id: str, batch: list[ClaimedItem], embedder: Embedder) -> None:
         self._lease_id = lease_id
         self._batches += 1
         log.info("batch_taken", rows=len(batch), lease=lease_id[:8])
@@ -107,8 +115,6 @@ class EmbeddingWorker:
             self._embed(lease_id, batch, embedder)
         finally:
             self._lease_id = None
-        self._keep_pace(batch, time.monotonic() - began)
-        return True
 
     def _count_batches(self, size: int) -> str:
         """Which batch of how many: those that wait are shared with whoever else works."""
