@@ -13,9 +13,12 @@ import sqlalchemy as sa
 
 from lib.service.storage.paces import Pace
 from lib.service.storage.runs import Run
+from lib.service.storage.samples import SAMPLE_SECONDS
 
 #: Evidence is what the finest tier of the history holds.
 HORIZON_SECONDS = 900.0
+#: Over so long nobody took samples: what happened in it nobody knows.
+GAP_SECONDS = 4 * SAMPLE_SECONDS
 #: Fewer intervals of work than this say nothing, and neither do fewer batches of a size.
 LEAST_INTERVALS = 6
 LEAST_BATCHES = 3
@@ -55,7 +58,7 @@ def find_evidence(samples: Sequence[sa.Row[Any]]) -> Evidence | None:
     for before, after in pairwise(samples):
         capacity = min(before.capacity or 0, after.capacity or 0)
         seconds = after.at - before.at
-        if capacity and before.pending + before.leased and after.pending + after.leased and seconds < 4 * 5:
+        if capacity and before.pending + before.leased and after.pending + after.leased and seconds < GAP_SECONDS:
             intervals.append((after.embedded_total - before.embedded_total, seconds * capacity, seconds))
     if len(intervals) < LEAST_INTERVALS:
         return None
@@ -99,14 +102,10 @@ def forecast_from_runs(runs: Sequence[Run], backlog: int, workers: int) -> Range
 def _fit_runs(runs: Sequence[Run]) -> tuple[float, float]:
     """(seconds whatever the size, seconds a row of one worker): a line through the runs, each as far off as it is in proportion."""
     points = [(run.rows / run.workers, max(run.seconds, 0.1)) for run in runs]
-    weights = [1 / seconds**2 for _, seconds in points]
-    total = sum(weights)
-    mean_x = sum(weight * x for weight, (x, _) in zip(weights, points, strict=True)) / total
-    mean_y = sum(weight * y for weight, (_, y) in zip(weights, points, strict=True)) / total
-    variance = sum(weight * (x - mean_x) ** 2 for weight, (x, _) in zip(weights, points, strict=True))
-    slope = sum(weight * (x - mean_x) * (y - mean_y) for weight, (x, y) in zip(weights, points, strict=True))
-    per_row = min(max(0.0, slope / variance if variance > 1e-9 * total * mean_x**2 else mean_y / mean_x), mean_y / mean_x)
-    return mean_y - per_row * mean_x, per_row
+    line = _fit_line(points, weights=[1 / seconds**2 for _, seconds in points])
+    most = line.mean_y / line.mean_x
+    per_row = most if line.slope is None else min(max(0.0, line.slope), most)
+    return line.mean_y - per_row * line.mean_x, per_row
 
 
 def find_gain(paces: Sequence[Pace], size_now: int, size_then: int) -> float | None:
@@ -133,14 +132,30 @@ def _fit(paces: Sequence[Pace]) -> tuple[float, float] | None:
     """(seconds per batch, seconds per row), each batch weighed by its rows; None when two sizes are not known."""
     if len(paces) < 2:
         return None
-    weights = [pace.batches * pace.rows for pace in paces]
-    total = sum(weights)
-    mean_rows = sum(weight * pace.rows for weight, pace in zip(weights, paces, strict=True)) / total
-    mean_seconds = sum(weight * pace.seconds for weight, pace in zip(weights, paces, strict=True)) / total
-    variance = sum(weight * (pace.rows - mean_rows) ** 2 for weight, pace in zip(weights, paces, strict=True))
-    if not variance:
+    line = _fit_line([(pace.rows, pace.seconds) for pace in paces], weights=[pace.batches * pace.rows for pace in paces])
+    if line.slope is None:
         return None
-    slope = sum(w * (pace.rows - mean_rows) * (pace.seconds - mean_seconds) for w, pace in zip(weights, paces, strict=True)) / variance
-    fixed = max(0.0, mean_seconds - slope * mean_rows)
-    per_row = (mean_seconds - fixed) / mean_rows
+    fixed = max(0.0, line.mean_y - line.slope * line.mean_x)
+    per_row = (line.mean_y - fixed) / line.mean_x
     return (fixed, per_row) if per_row > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line through points: it goes through their mean. Without a slope where all of them have the same x."""
+
+    mean_x: float
+    mean_y: float
+    slope: float | None
+
+
+def _fit_line(points: Sequence[tuple[float, float]], *, weights: Sequence[float]) -> _Line:
+    """By least squares."""
+    weighed = [(weight, x, y) for weight, (x, y) in zip(weights, points, strict=True)]
+    total = sum(weights)
+    mean_x = sum(weight * x for weight, x, _ in weighed) / total
+    mean_y = sum(weight * y for weight, _, y in weighed) / total
+    variance = sum(weight * (x - mean_x) ** 2 for weight, x, _ in weighed)
+    if variance <= 1e-9 * total * mean_x**2:
+        return _Line(mean_x, mean_y, None)
+    return _Line(mean_x, mean_y, sum(weight * (x - mean_x) * (y - mean_y) for weight, x, y in weighed) / variance)

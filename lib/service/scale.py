@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -105,7 +106,7 @@ def _apply(connection: Connection, known: Crew, count: int, actor: str) -> None:
             rows.set_desired(connection, worker.worker_id, desired=Desired.RUNNING, by=actor, reason="", now=now)
 
 
-def forecast_backlog(database: Database, workers: int | None, batch_size: int | None) -> Forecast:
+def get_forecast(database: Database, workers: int | None, batch_size: int | None) -> Forecast:
     """How long the backlog takes with so many workers and such batches; as things are, where nothing is said."""
     now = utc_now()
     with database.read() as connection:
@@ -123,16 +124,15 @@ def forecast_backlog(database: Database, workers: int | None, batch_size: int | 
     by_runs = forecast_from_runs(past, backlog, workers) if evidence is None and batch_size == size_now else None
     why = _why_unknown(backlog, workers, has_evidence=bool(evidence or by_runs), has_gain=gain is not None)
     found = by_runs or (forecast(evidence, backlog, workers, gain=gain) if evidence and gain and not why else None)
-    high = found.high if found else None
     if evidence and found and workers > max(1, capacity) and (alone := forecast(evidence, backlog, max(1, capacity), gain=gain or 1.0)):
-        high = alone.likely  # more workers share the same machine: at worst they gain nothing
+        found = replace(found, high=max(alone.likely, found.likely))  # more workers share the same machine: at worst they gain nothing
     return Forecast(
         workers=workers,
         batch_size=batch_size,
         backlog=backlog,
         low_seconds=found.low if found else None,
         likely_seconds=found.likely if found else None,
-        high_seconds=max(high, found.likely) if found and high is not None else None,
+        high_seconds=found.high if found else None,
         batch_seconds=batch_seconds(known, batch_size),
         why_unknown=why,
         taken_at=now,

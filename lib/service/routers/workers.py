@@ -68,7 +68,7 @@ def get_forecast(
     batch_size: Annotated[int | None, Query(ge=1, le=8192)] = None,
 ) -> Forecast:
     """How long the backlog would take with so many workers and such batches; as things are, where nothing is said."""
-    return scale.forecast_backlog(services.database, workers, batch_size)
+    return scale.get_forecast(services.database, workers, batch_size)
 
 
 @router.get("/{worker_id}/log")
