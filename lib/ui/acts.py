@@ -10,6 +10,9 @@ from uuid import uuid4
 
 import streamlit as st
 
+#: For so long a list may not know what somebody else did: one request in this time, for all who look.
+LISTED_SECONDS = 5.0
+
 
 def note_act(what: str) -> None:
     """Something of that kind was changed here just now."""

@@ -17,6 +17,7 @@ _THINGS = {
     Params.UPLOAD: ("Import", "Columns of an upload"),
     Params.SNAPSHOT: ("Index", "Snapshot"),
     Params.REHEARSAL: ("Index", "Rehearsal"),
+    Params.INSPECTION: ("Index", "Inspection"),
 }
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.golden import GoldenAnswer, GoldenQuestion, GoldenReading, GoldenRequest
 from lib.contract.states import AnswerChange
-from lib.ui.acts import last_act, note_act
+from lib.ui.acts import LISTED_SECONDS, last_act, note_act
 from lib.ui.live import last_known, newest_jobs
 from lib.ui.marks import Mark, Tone
 from lib.ui.notices import attempt, notify
@@ -50,7 +50,7 @@ def read_golden() -> GoldenReading | None:
     return last_known("golden", lambda: _list_golden(newest_jobs(), last_act(_LIST)))
 
 
-@st.cache_data(ttl=30, max_entries=8, show_spinner=False)
+@st.cache_data(ttl=LISTED_SECONDS, max_entries=8, show_spinner=False)
 def _list_golden(newest: str, acted: str) -> GoldenReading:  # noqa: ARG001  part of the key
     return get_client().list_golden_questions()
 

@@ -147,7 +147,7 @@ def _failed_rows(readings: Readings) -> Iterable[Finding]:
             icon="error",
             what=f"{plural(readings.queue.failed, 'row')} could not be embedded",
             evidence=f"Of {readings.queue.entries:,} in the table.",
-            impact="They are in the table but cannot be found by a search.",
+            impact="Those never embedded before are found by no search, the others by what was embedded last.",
             step="Read the causes, then retry or discard.",
             button=f"See the {plural(readings.queue.failed, 'row')}",
             link="/Queue?rows=Failed",

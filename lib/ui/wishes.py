@@ -16,7 +16,7 @@ from lib.ui.notices import Notice, attempt, notify
 from lib.ui.session import get_client
 
 _VERBS = {Desired.PAUSED: "Pause", Desired.DRAINING: "Drain", Desired.RUNNING: "Resume"}
-_WHAT = {Desired.PAUSED: "stop after the batch in hand", Desired.DRAINING: "finish what they hold and take nothing more"}
+_WHAT = {Desired.PAUSED: "stop after the batch in hand", Desired.DRAINING: "finish what it holds and take nothing more"}
 #: What a person may choose → seconds.
 DEADLINES: dict[str, int | None] = {"No deadline": None, "1 minute": 60, "5 minutes": 300, "15 minutes": 900, "1 hour": 3600}
 
@@ -124,7 +124,7 @@ def ask_all(desired: Desired, workers: Sequence[Worker], *, chosen: bool) -> Non
     ask(
         Question(
             title=f"{verb} {_count(len(moved))}?",
-            body=f"They {_WHAT[desired]}. {rows}: {follows}. This survives a restart.",
+            body=f"{'Each will' if len(moved) != 1 else 'It will'} {_WHAT[desired]}. {rows}: {follows}. This survives a restart.",
             reversible=f"“Resume {'them' if chosen else 'all'}” undoes it at any time.",
             verb=f"{verb} {len(moved)} chosen" if chosen else f"{verb} all",
             perform=partial(_wish_all, desired, list(workers), chosen),

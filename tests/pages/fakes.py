@@ -96,6 +96,7 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
     exports: list[Export] = field(default_factory=list)
     export_plan: ExportPlan = field(default_factory=export_plan)
     jobs: list[Job] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)  #: snapshots that somebody else has deleted
     steps: list[JobStep] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
     undo: UndoReport = field(default_factory=undo_report)
@@ -250,6 +251,8 @@ class FakeClient(FakeItems, FakeOperations, FakeIndex, FakeLooking, FakeInspecti
 
     def delete_snapshot(self, snapshot_id: str, typed_name: str) -> None:
         self._act("delete_snapshot", snapshot_id, typed_name)
+        if snapshot_id in self.gone:
+            raise self._missing()
 
     def _missing(self) -> ClientError:
         problem = Problem(title="Not Found", status=404, code=ErrorCode.NOT_FOUND, detail="Nothing has this id.", action="Check the link.")

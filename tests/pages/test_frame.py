@@ -53,7 +53,12 @@ def test_a_banner_says_who_why_and_where_to_go(visit):
 
 @pytest.mark.parametrize(
     ("page", "param", "thing"),
-    [("Home", "job", "Job ffffffff"), ("Import", "plan", "Plan ffffffff"), ("Index", "snapshot", "Snapshot ffffffff")],
+    [
+        ("Home", "job", "Job ffffffff"),
+        ("Import", "plan", "Plan ffffffff"),
+        ("Index", "snapshot", "Snapshot ffffffff"),
+        ("Index", "inspection", "Inspection ffffffff"),
+    ],
 )
 def test_crumbs_name_what_is_open_and_lead_back_to_the_page(visit, page, param, thing):
     seen = visit(page, "idle", **{param: "f" * 32})

@@ -6,8 +6,11 @@ import pytest
 
 from lib.contract.faults import Fault
 from lib.contract.inspections import GoBackRequest, InspectRequest, Obstacle, RestoreRequest, SnapshotSource
+from lib.contract.jobs import JobError, JobFailure
+from lib.contract.states import JobState, Operation
 from lib.ui.faults import ADVICE, what_to_do
 from tests.pages import takebacks
+from tests.pages.canned import job
 from tests.pages.fake_inspections import INSPECTION_ID, refused, strange, worse
 
 
@@ -77,6 +80,15 @@ def test_a_refused_file_says_what_to_do_about_it_and_a_strange_one_promises_noth
     assert "If it is served" not in seen.text
     assert "its vectors have 64 components, and the model in use makes vectors of 256" in seen.text
     assert not [field for field in seen.app.text_input if field.key == "inspection_text"], "no text can be looked for in it"
+
+
+def test_an_inspection_that_failed_says_why_where_its_report_would_be(visit):
+    seen = visit("Index", "idle")
+    error = JobError(code=JobFailure.NO_SPACE, detail="The disk of the data folder is full.", action="Make room.")
+    seen.client.jobs = [job(Operation.INSPECT, JobState.FAILED, job_id="a" * 32, error=error)]
+    seen.app.query_params["inspection"] = "a" * 32
+    for words in ("The inspection is failed", "The disk of the data folder is full.", "There is no report"):
+        assert words in seen.run().text, words
 
 
 def test_each_fault_has_its_advice():

@@ -68,6 +68,16 @@ def test_a_download_says_its_checksum_which_is_not_that_of_the_index_inside(visi
     assert "160 KiB" in seen.text
 
 
+def test_a_snapshot_that_somebody_else_has_deleted_is_said_to_be_gone(visit):
+    seen = visit("Index", "idle")
+    seen.button(f"delete_{takebacks.SNAPSHOT_ID}").click().run()
+    seen.typed_field().set_value("before the big clean-up").run()
+    seen.client.gone = {takebacks.SNAPSHOT_ID}
+    seen.button("dialog_confirm").click().run()
+    assert "“before the big clean-up” is gone already: somebody was faster, or it was removed by age" in seen.text
+    assert not seen.has_button("dialog_confirm")
+
+
 def test_what_one_session_did_never_shows_another_what_was_read_before_its_own_act(visit):
     """The cache is one for all; counted, the first act of both would be the same."""
     first = visit("Index", "idle")

@@ -186,7 +186,8 @@ def _show_rows(check: IndexCheck, kind: DriftKind) -> None:
 
 
 def _drift_row(row: DriftRow) -> list[str]:
-    return [escape(row.key) if row.key is not None else UNKNOWN, str(row.entry_id), escape(row.detail)]
+    link = f'<a href="/Queue?{Params.ROW}={row.entry_id}" target="_self">{escape(row.key)}</a>' if row.key is not None else UNKNOWN
+    return [link, str(row.entry_id), escape(row.detail)]
 
 
 def _show_soundness(check: IndexCheck | None) -> None:

@@ -24,6 +24,7 @@ from lib.ui.gates import gated_button
 from lib.ui.live import find_job, gate_of, is_offline, last_known, latest_index, latest_jobs, live_block, newest_jobs, read_setting
 from lib.ui.marks import Column, Mark, Tile, Tone, badge, box, code, facts, icon, moment, table, tiles
 from lib.ui.notices import Notice, describe_error, show_trouble, start_key
+from lib.ui.results import summarize
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
 
@@ -73,7 +74,8 @@ def _show_inspection(ident: str) -> None:
             show_unknown("The report")
         elif not job.is_active:
             link = f'<a href="/?{Params.JOB}={quote(ident)}" target="_self">its job</a>'
-            st.html(box(Tone.BAD, f"{icon('error')} The inspection is {job.state}", f"There is no report; {link} says why."))
+            what = f"{icon('error')} The inspection is {job.state}"
+            st.html(box(Tone.BAD, what, escape(summarize(job)), f"There is no report; {link} says more."))
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)

@@ -22,6 +22,7 @@ from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, find_job, is_offline, last_known, live_block, newest_jobs
 from lib.ui.marks import Column, Tile, Tone, badge, box, icon, moment, table, tiles
 from lib.ui.notices import Notice, describe_error, show_trouble, start_key
+from lib.ui.results import summarize
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
 
@@ -68,7 +69,8 @@ def _show_rehearsal(ident: str) -> None:
             show_active_job(job, key="rehearsal")
         else:
             link = f'<a href="/?{Params.JOB}={quote(ident)}" target="_self">its job</a>'
-            st.html(box(Tone.BAD, f"{icon('error')} The rehearsal is {job.state}", f"Nothing of it was kept; {link} says why."))
+            what = f"{icon('error')} The rehearsal is {job.state}"
+            st.html(box(Tone.BAD, what, escape(summarize(job)), f"Nothing of it was kept; {link} says more."))
 
 
 @st.cache_data(ttl=30, max_entries=8, show_spinner=False)
@@ -194,7 +196,7 @@ def _ask_import(report: Rehearsal, change: ImportChange, warning: str, left: str
         title=f"Promote the import of {report.name}?",
         body=f"{warning}Exactly the plan that was rehearsed is applied: **{plural(report.counts.touched, 'row')}** of the table are "
         f"touched; {left}. Searches are answered as before until the new generation is whole, then it is swapped in at once.",
-        reversible="The import can be undone for 30 days, and one click goes back to the generation before.",
+        reversible="The import can be undone for 30 days.",
         typed=str(approved) if approved else "",
         type_label=f"To approve the removals, type their number: {approved}" if approved else "",
         verb="Promote",

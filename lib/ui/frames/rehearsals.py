@@ -27,7 +27,7 @@ from lib.contract.rehearsals import (
     RehearseRequest,
 )
 from lib.contract.states import ACTIVE_JOB_STATES, JobState, Operation, Verdict
-from lib.ui.acts import last_act, note_act
+from lib.ui.acts import LISTED_SECONDS, last_act, note_act
 from lib.ui.dialogs import Question, ask
 from lib.ui.focus import want_report
 from lib.ui.format import format_until, plural
@@ -137,7 +137,7 @@ def _known_rehearsals() -> RehearsalPage | None:
     return last_known("rehearsals", lambda: _list_rehearsals(newest_jobs(), last_act(_LIST)))
 
 
-@st.cache_data(ttl=30, max_entries=8, show_spinner=False)
+@st.cache_data(ttl=LISTED_SECONDS, max_entries=8, show_spinner=False)
 def _list_rehearsals(newest: str, acted: str) -> RehearsalPage:  # noqa: ARG001  part of the key
     return get_client().list_rehearsals()
 

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from lib.client.errors import ClientError
+from lib.client.errors import ClientError, NotFound
 from lib.client.snapshot_calls import snapshot_path
 from lib.contract.events import Topic
 from lib.contract.operations import Gate, SnapshotRequest
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.contract.states import Operation
-from lib.ui.acts import last_act, note_act
+from lib.ui.acts import LISTED_SECONDS, last_act, note_act
 from lib.ui.dialogs import Answer, Question, ask
 from lib.ui.format import format_count, format_moment, format_size, plural
 from lib.ui.frames.inspect import inspect_snapshot
@@ -140,15 +140,15 @@ def _ticket(snapshot_id: str) -> str:
 
 def _pin(snapshot: Snapshot) -> None:
     """Tier 1: done at once, taken back at once."""
-    said = attempt(lambda: _set_pin(snapshot, pinned=not snapshot.pinned), failing=f"“{snapshot.name}” was left as it is")
+    said = attempt(partial(_set_pin, snapshot, pinned=not snapshot.pinned), failing=f"“{snapshot.name}” was left as it is")
     if said is not None:
         notify(said, undo=partial(_set_pin, snapshot, pinned=snapshot.pinned))
     st.rerun()
 
 
 def _set_pin(snapshot: Snapshot, *, pinned: bool) -> str:
+    note_act(_LIST)  # also when it is refused: what is listed is then not what there is
     get_client().change_snapshot(snapshot.snapshot_id, SnapshotChange(pinned=pinned))
-    note_act(_LIST)
     return f"“{snapshot.name}” is {'pinned: it stays until somebody deletes it' if pinned else 'no longer pinned'}"
 
 
@@ -171,8 +171,8 @@ def _ask_change(snapshot: Snapshot) -> None:
 
 
 def _change(snapshot_id: str, change: SnapshotChange) -> str:
-    changed = get_client().change_snapshot(snapshot_id, change)
     note_act(_LIST)
+    changed = get_client().change_snapshot(snapshot_id, change)
     return f"Snapshot “{changed.name}” saved"
 
 
@@ -217,11 +217,14 @@ def _ask_delete(snapshot: Snapshot) -> None:
 
 
 def _delete(snapshot_id: str, name: str, _: object) -> str:
-    get_client().delete_snapshot(snapshot_id, name)
     note_act(_LIST)
+    try:
+        get_client().delete_snapshot(snapshot_id, name)
+    except NotFound:
+        return f"Snapshot “{name}” is gone already: somebody was faster, or it was removed by age"
     return f"Snapshot “{name}” deleted"
 
 
-@st.cache_data(ttl=30, max_entries=8, show_spinner=False)
+@st.cache_data(ttl=LISTED_SECONDS, max_entries=8, show_spinner=False)
 def _list_snapshots(newest: str, acted: str) -> SnapshotPage:  # noqa: ARG001  part of the key
     return get_client().list_snapshots()
