@@ -5,6 +5,7 @@ from __future__ import annotations
 from lib.contract.errors import ErrorCode
 from lib.contract.health import IndexCheck
 from lib.contract.jobs import Job
+from lib.contract.names import is_typed
 from lib.contract.operations import Gate, Reason
 from lib.contract.settings import SettingValue
 from lib.contract.states import JobState, Operation, Verdict
@@ -29,8 +30,7 @@ def decide_restore(inspected: Job | None, *, typed_name: str | None, model: list
     if result.get("model", model) != model:
         text = "It was inspected when another model was in use, and two models never mix. Inspect it again."
         return refuse(Reason.NOT_RESTORABLE, text, holder=inspected.job_id, link=link)
-    # What stands around a name is not seen, so nobody has to type it.
-    if typed_name is not None and typed_name.strip() != str(result.get("name")).strip():
+    if typed_name is not None and not is_typed(typed_name, str(result.get("name"))):
         text = f"To serve it in place of the present index, type its name: {result.get('name')}"
         return refuse(Reason.NAME_NOT_TYPED, text, holder=inspected.job_id, link=link)
     return OPEN

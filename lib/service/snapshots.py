@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from lib.contract.errors import ErrorCode, FieldError
 from lib.contract.model import utc_now
+from lib.contract.names import is_seen, is_typed
 from lib.contract.operations import Reason
 from lib.contract.snapshots import Snapshot, SnapshotChange, SnapshotPage
 from lib.service import gate
@@ -56,7 +57,7 @@ def _found(snapshot: Snapshot | None, snapshot_id: str) -> Snapshot:
 def change_snapshot(database: Database, snapshot_id: str, change: SnapshotChange, *, actor: str, request_id: str) -> Snapshot:
     """Another name, another note, a pin or none; 404 when there is no such snapshot."""
     values = {name: value.strip() if isinstance(value, str) else value for name, value in change.model_dump(exclude_none=True).items()}
-    if values.get("name") == "":
+    if not is_seen(values.get("name", snapshot_id)):
         raise ServiceError(ErrorCode.INVALID, "A snapshot needs a name.", errors=[FieldError(pointer="/name", detail="It is empty.")])
     with database.write() as connection:
         before = _found(rows.get_snapshot(connection, snapshot_id), snapshot_id).model_dump()
@@ -109,7 +110,7 @@ def delete_snapshot(database: Database, config: Config, snapshot_id: str, *, typ
     """Remove a snapshot for good; 404 when there is none, 409 when the typed name is another."""
     with database.write() as connection:
         snapshot = _found(rows.get_snapshot(connection, snapshot_id), snapshot_id)
-        right = typed_name.strip() == snapshot.name
+        right = is_typed(typed_name, snapshot.name)
         if right:
             rows.delete_snapshot(connection, snapshot_id)
         record_action(

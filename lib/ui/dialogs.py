@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lib.client.errors import ClientError
+from lib.contract.names import is_typed
 from lib.ui.focus import focus_on
 from lib.ui.marks import icon
 from lib.ui.notices import Notice, describe_error, notify, show_trouble
@@ -122,7 +123,7 @@ def _show_body(question: Question) -> None:
 def _ask_typed(question: Question, answer: Answer) -> Answer:
     """Tier 3: the button stays off until exactly that was typed."""
     typed = st.text_input(question.type_label, key=f"dialog_typed_{question.ident}", autocomplete="off", live=True)
-    if (typed or "").strip() == question.typed:
+    if is_typed(typed or "", question.typed):
         return answer
     return Answer(answer.value, answer.problem or f"Type “{question.typed}” to go on.")
 

@@ -149,6 +149,21 @@ def test_deleting_a_snapshot_needs_its_name_typed(filled: Road, config: Config) 
     assert trace[0]["before"]["sha256"] == snapshot["sha256"]
 
 
+@pytest.mark.parametrize("name", ["two  spaces", "two\nlines", "Gro\u0308\u00dfe", "\u202eturned", "wide\u00a0space"])
+def test_what_a_page_does_not_show_of_a_name_need_not_be_typed(filled: Road, name: str) -> None:
+    shown = {"two  spaces": "two spaces", "two\nlines": "two lines", "Gro\u0308\u00dfe": "Gr\u00f6\u00dfe", "\u202eturned": "turned"}
+    snapshot_id = take(filled, name=name)["snapshot_id"]
+    assert delete(filled, snapshot_id, "").status_code == 409
+    assert delete(filled, snapshot_id, shown.get(name, "wide space")).status_code == 204
+
+
+def test_a_name_of_which_nothing_is_seen_is_none(filled: Road) -> None:
+    snapshot = take(filled, name="\u200b \u202e")
+    assert snapshot["name"].startswith("snapshot 20")
+    answer = filled.api.put(f"/api/snapshots/{snapshot['snapshot_id']}", json={"name": "\u200b"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/name")
+
+
 def test_the_sweep_keeps_five_automatic_ones_and_all_that_people_took(filled: Road, config: Config, database: Database) -> None:
     mine = take(filled, name="mine")
     with database.write() as connection:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lib.contract.jobs import JobFailure
 from lib.contract.model import utc_now
+from lib.contract.names import is_seen
 from lib.service.index.bundle import Bundle
 from lib.service.index.generations import Generations
 from lib.service.index.saved import save_copy
@@ -18,7 +19,8 @@ from lib.service.storage.entries import hash_table
 def take_snapshot(context: JobContext) -> dict[str, Any]:
     """Save a copy because somebody asked for it."""
     arguments = context.job.arguments
-    name = arguments.get("name", "").strip() or f"snapshot {utc_now():%Y-%m-%d %H:%M}"
+    wanted = arguments.get("name", "").strip()
+    name = wanted if is_seen(wanted) else f"snapshot {utc_now():%Y-%m-%d %H:%M}"
     snapshot = context.step("take_snapshot", _take, context, name, arguments.get("note", ""), False)
     if snapshot is None:
         raise OperationFailed(JobFailure.NO_INDEX, "There is no index to save yet.", "Import a sheet, and let the queue drain.")
