@@ -34,7 +34,7 @@ class Examined:
     dimension: int
     vectors: int
     facts: dict[str, Any] = field(default_factory=dict)
-    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))  #: all of them, sorted
+    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))  #: all of them, sorted; none when no sample was asked for
     found: Ids = field(default_factory=lambda: np.empty(0, np.int64))  #: those of the sample's ids that the file has …
     sample: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))  #: … and their vectors
     answers: list[list[tuple[int, float]]] = field(default_factory=list)  #: per query: (id, score), best first
@@ -59,6 +59,7 @@ def examine(
         "memory_bytes": 4 * size + _OWN_MEMORY_BYTES,
         "cpu_seconds": _OWN_CPU_SECONDS + size // (2 * _MIB),
         "facts": facts,
+        "ids": sample is not None,  # of very short vectors there can be so many that their ids alone would fill this process
         "sample": [] if sample is None else sample.tolist(),
         "queries": None if queries is None or not len(queries) else base64.b64encode(queries.astype("<f4").tobytes()).decode(),
         "k": k,

@@ -7,6 +7,7 @@ structure was walked already; the limits are for what nobody has thought of.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -26,6 +27,8 @@ def _limit(request: dict[str, Any]) -> None:
     """So much memory and time as an honest file of this size needs; no file may be written, none but a few opened."""
     # Nobody listens any more once the process that started this one is gone, however it went.
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - nothing more is imported
+        score.write("1000")  # should memory run out, this process goes and no other
     for what, most in (
         (resource.RLIMIT_AS, request["memory_bytes"]),
         (resource.RLIMIT_CPU, request["cpu_seconds"]),
@@ -64,7 +67,8 @@ def _examine(faiss: Any, index: Any, request: dict[str, Any]) -> dict[str, Any]:
     verdict: dict[str, Any] = {"dimension": index.d, "vectors": index.ntotal}
     if request["facts"]:
         ids, by_id, inner = _ids_of(faiss, index)
-        verdict |= _facts_of_ids(ids) | _facts_of_vectors(index, inner, ids, by_id, request.get("sample") or [])
+        verdict |= _facts_of_ids(ids, tell_all=request.get("ids", False))
+        verdict |= _facts_of_vectors(index, inner, ids, by_id, request.get("sample") or [])
         if verdict["not_finite"]:
             return verdict
     if request.get("queries"):
@@ -89,7 +93,7 @@ def _ids_of(faiss: Any, index: Any) -> tuple[Any, bool, Any]:
     return np.arange(index.ntotal, dtype=np.int64), False, index
 
 
-def _facts_of_ids(ids: Any) -> dict[str, Any]:
+def _facts_of_ids(ids: Any, *, tell_all: bool) -> dict[str, Any]:
     import numpy as np
 
     ordered = np.sort(ids)
@@ -97,7 +101,7 @@ def _facts_of_ids(ids: Any) -> dict[str, Any]:
         "ids_sha256": hashlib.sha256(ordered.astype("<i8", copy=False).tobytes()).hexdigest(),
         "first_id": int(ordered[0]) if len(ordered) else None,
         "last_id": int(ordered[-1]) if len(ordered) else None,
-        "ids": base64.b64encode(ordered.astype("<i8", copy=False).tobytes()).decode(),
+        "ids": base64.b64encode(ordered.astype("<i8", copy=False).tobytes()).decode() if tell_all else "",
         "repeated_ids": int(np.count_nonzero(np.diff(ordered) == 0)),
     }
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,10 @@ from lib.contract.faults import FAULTS, BadFile, Fault
 from lib.service.index import sandbox
 from lib.service.index.quarantine import check_structure, stage_copy, stage_upload
 from lib.service.index.sandbox import examine
+from tests.faults.console import until
 from tests.faults.hostile import Corpus, index_of, on_disk_lists, set_of, tar_of, vectors
 
+ROOT = Path(__file__).parents[3]
 SET = "mine.switchyard.tar"
 GOOD = index_of("IDMap2,Flat")
 
@@ -103,6 +109,45 @@ def test_a_child_that_needs_too_much_is_a_refusal_and_harms_nobody(tmp_path: Pat
         read(tmp_path, GOOD, "a.faiss")
     assert refused.value.fault is Fault.UNREADABLE
     assert {fault for fault, _, _ in CASES.values()} | ELSEWHERE | {Fault.UNREADABLE} == set(FAULTS), "no fault is left untried"
+
+
+@pytest.mark.feature("N5")
+def test_ids_are_told_only_to_who_compares_them_for_of_thin_vectors_there_can_be_any_number(tmp_path: Path) -> None:
+    file = tmp_path / "a.faiss"
+    file.write_bytes(GOOD)
+    told, kept = examine(file, sample=np.array([3], np.int64)), examine(file)
+    assert (told.ids.tolist(), told.found.tolist()) == (list(range(1, 25)), [3])
+    assert (kept.ids.tolist(), kept.facts["ids_sha256"]) == ([], told.facts["ids_sha256"])
+
+
+STARTER = """
+import json, sys
+from lib.service.index.sandbox import _start_child
+child = _start_child()
+print(child.pid, flush=True)
+child.communicate(json.dumps({"path": sys.argv[1], "memory_bytes": 4 << 30, "cpu_seconds": 60}).encode())
+"""
+
+
+@pytest.mark.feature("N5")
+@pytest.mark.faults
+def test_a_child_whose_starter_was_killed_ends_too(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.faiss"
+    os.mkfifo(pipe)  # who reads it waits for ever
+
+    def is_read() -> bool:
+        with suppress(OSError):  # nobody has opened it yet
+            writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(writers)
+
+    writers: list[int] = []
+    with subprocess.Popen([sys.executable, "-c", STARTER, str(pipe)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        child = psutil.Process(int(starter.stdout.readline()))
+        until(is_read)
+        starter.kill()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    os.close(writers[0])
 
 
 @pytest.mark.feature("N5")
