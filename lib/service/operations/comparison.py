@@ -126,35 +126,56 @@ class Comparison:
         return rows
 
     def _find_errors(self, record: Record, key: str, text: str, first_row: int) -> list[RowError]:
-        mapping, errors = self._mapping, []
+        """Every rule the record breaks. ``first_row`` is the first that has its key."""
+        found = [self._find_key_error(record, key, first_row), self._find_text_error(text), self._find_width_error(record.cells)]
+        errors = [error for error in found if error] + self._find_cell_errors(record.cells)
+        if errors:
+            self.rules.update({error.code for error in errors if error.code})
+        return errors
 
-        def add(code: RowRule, column: str | None, value: str, rule: str, fix: str) -> None:
-            shown = (value if len(value) <= MAX_SHOWN_CHARACTERS else value[:MAX_SHOWN_CHARACTERS] + "…").replace("\x00", "␀")
-            errors.append(RowError(code=code, column=column, value=shown, rule=rule, fix=fix))
-
+    def _find_key_error(self, record: Record, key: str, first_row: int) -> RowError | None:
+        column = self._mapping.key
         if not key.strip():
-            add(RowRule.KEY_EMPTY, mapping.key, key, "The key is empty.", "Give the row a key no other row has.")
-        elif len(key) > MAX_KEY_CHARACTERS:
+            return _error(RowRule.KEY_EMPTY, column, key, "The key is empty.", "Give the row a key no other row has.")
+        if len(key) > MAX_KEY_CHARACTERS:
             rule = f"The key is longer than {MAX_KEY_CHARACTERS} characters."
-            add(RowRule.KEY_TOO_LONG, mapping.key, key, rule, "Choose a shorter key column.")
-        elif first_row != record.row:
+            return _error(RowRule.KEY_TOO_LONG, column, key, rule, "Choose a shorter key column.")
+        if first_row != record.row:
             rule = f"The key stands in row {first_row:,} already."
-            add(RowRule.KEY_TWICE, mapping.key, key, rule, "Keys must differ: change or delete one of the rows.")
-        if not text:
-            add(RowRule.TEXT_EMPTY, ", ".join(mapping.text), "", "There is no text to embed.", "Write something in this column.")
-        if len(record.cells) > self._width and any(record.cells[self._width :]):
-            extra = next(cell for cell in record.cells[self._width :] if cell)
-            rule = f"The row has {len(record.cells)} cells, the header {self._width}."
-            add(RowRule.TOO_MANY_CELLS, None, extra, rule, "Look for a delimiter inside a cell that lacks quotation marks.")
-        for place, cell in enumerate(record.cells):
-            column = self._names[place] if place < self._width else None
+            return _error(RowRule.KEY_TWICE, column, key, rule, "Keys must differ: change or delete one of the rows.")
+        return None
+
+    def _find_text_error(self, text: str) -> RowError | None:
+        if text:
+            return None
+        columns = ", ".join(self._mapping.text)
+        return _error(RowRule.TEXT_EMPTY, columns, "", "There is no text to embed.", "Write something in this column.")
+
+    def _find_width_error(self, cells: list[str]) -> RowError | None:
+        if len(cells) <= self._width or not any(cells[self._width :]):
+            return None
+        extra = next(filter(None, cells[self._width :]))
+        rule = f"The row has {len(cells)} cells, the header {self._width}."
+        return _error(RowRule.TOO_MANY_CELLS, None, extra, rule, "Look for a delimiter inside a cell that lacks quotation marks.")
+
+    def _find_cell_errors(self, cells: list[str]) -> list[RowError]:
+        errors = []
+        for place, cell in enumerate(cells):
             if too_long(cell):
                 rule = f"A cell holds {len(cell):,} characters; the limit is {MAX_CELL_CHARACTERS:,}."
-                add(RowRule.CELL_TOO_LONG, column, cell, rule, "Shorten the cell or split the row.")
+                errors.append(_error(RowRule.CELL_TOO_LONG, self._name_of(place), cell, rule, "Shorten the cell or split the row."))
             elif "\x00" in cell:
-                add(RowRule.NUL, column, cell, "A cell holds a NUL.", "Remove it.")
-        self.rules.update({error.code for error in errors if error.code})
+                errors.append(_error(RowRule.NUL, self._name_of(place), cell, "A cell holds a NUL.", "Remove it."))
         return errors
+
+    def _name_of(self, place: int) -> str | None:
+        return self._names[place] if place < self._width else None
+
+
+def _error(code: RowRule, column: str | None, value: str, rule: str, fix: str) -> RowError:
+    """One broken rule, with as much of the cell as a page can show."""
+    shown = value if len(value) <= MAX_SHOWN_CHARACTERS else value[:MAX_SHOWN_CHARACTERS] + "…"
+    return RowError(code=code, column=column, value=shown.replace("\x00", "␀"), rule=rule, fix=fix)
 
 
 def _short(key: str) -> int:
