@@ -278,5 +278,8 @@ def decide_embedder(connection: Connection, name: str, value: SettingValue) -> G
     stands = get_setting(connection, "embedding.embedder")
     if (name == "embedding.embedder" and value == stands) or (name != "embedding.embedder" and stands != EmbedderKind.OPENAI):
         return OPEN
-    text = "The vectors there are were made with the present model, and two models never mix. Embed the table again with the other one."
+    text = (
+        "The vectors there are were made with the present model, and two models never mix. Embed the table again with the other one: "
+        "Index → Change the model."
+    )
     return refuse(Reason.NEEDS_REEMBEDDING, text, holder=name, link="/Index")

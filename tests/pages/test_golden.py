@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from lib.client.live import Link
 from lib.contract.golden import GoldenRequest
 from lib.contract.operations import Gate
+from tests.pages.canned import ago
 from tests.pages.fake_index import golden, no_golden
 
 TAB = "Golden questions"
@@ -84,6 +86,15 @@ def test_a_deleted_question_comes_back_with_undo(visit):
     assert seen.asked("delete_golden_question") == [("2" * 32,)]
     seen.button("undo_action").click().run()
     assert seen.asked("create_golden_question") == [(GoldenRequest(text="reset mail is missing", expected_keys=["KB-017"]),)]
+
+
+def test_while_nobody_answers_it_is_said_once_why_no_question_can_be_changed(visit):
+    seen = visit("Index", "idle", tab=TAB)
+    seen.hub.connection = Link("offline", ago(seconds=75), "connection refused")
+    seen.run()
+    assert seen.button(f"golden_edit_{'2' * 32}").disabled
+    whys = [html.proto.body for html in seen.app.get("html") if "sy-why" in html.proto.body and "until it is back" in html.proto.body]
+    assert len(whys) == 3, "for the link to here, for the form, and once for all questions"
 
 
 def test_two_generations_are_compared_as_chosen(visit):

@@ -15,6 +15,9 @@ from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.storage import snapshots
 from lib.service.storage.entries import hash_table
 
+#: The note of a safety snapshot; what it was taken before stands in its name.
+BY_ITSELF = "taken by itself: what was served before that"
+
 
 def take_snapshot(context: JobContext) -> dict[str, Any]:
     """Save a copy because somebody asked for it."""
@@ -29,7 +32,7 @@ def take_snapshot(context: JobContext) -> dict[str, Any]:
 
 def take_safety_snapshot(context: JobContext, name: str) -> dict[str, Any] | None:
     """Save a copy before something destructive; None when there is no index to save."""
-    return _take(context, name, f"taken by itself before job {context.job.job_id}", True)
+    return _take(context, name, BY_ITSELF, True)
 
 
 def take_quick_snapshot(context: JobContext, name: str) -> dict[str, Any] | None:
@@ -39,9 +42,8 @@ def take_quick_snapshot(context: JobContext, name: str) -> dict[str, Any] | None
     """
     with context.database.read() as connection:
         table_sha256 = hash_table(connection)
-    note = f"taken by itself before job {context.job.job_id}"
     try:
-        return _save(context, name, note, automatic=True, table_sha256=table_sha256, quickly=True)
+        return _save(context, name, BY_ITSELF, automatic=True, table_sha256=table_sha256, quickly=True)
     except (DamagedIndex, RuntimeError) as damage:  # RuntimeError is what FAISS raises for a file it cannot read
         context.say(f"no safety snapshot, because the served file is damaged: {damage}"[:500], level="warning")
         return None

@@ -13,7 +13,7 @@ from lib.contract.golden import GoldenComparison, GoldenDifference, GoldenQuesti
 from lib.contract.states import AnswerChange
 from lib.ui.format import UNKNOWN, format_count, format_ratio
 from lib.ui.frames.golden_history import show_golden_history
-from lib.ui.gates import gated_button
+from lib.ui.gates import gated_button, show_why
 from lib.ui.golden import CHANGE_MARKS, MARKS, create_again, delete_question, read_golden, save_question
 from lib.ui.live import connection_gate, live_block
 from lib.ui.marks import Tile, Tone, badge, box, icon, moment, tiles
@@ -174,16 +174,19 @@ def _show_questions(reading: GoldenReading) -> None:
     cursors: list[str | None] = st.session_state.setdefault("golden_cursors", [None])
     start = int(cursors[-1] or 0) if int(cursors[-1] or 0) < len(ordered) else 0
     gate = connection_gate()
+    if not gate.allowed:  # once for all: beside each question it would drown what is asked
+        show_why(gate, key="golden")
     for question in ordered[start : start + PAGE]:
         card = st.container(border=True, key=f"golden_{question.question_id}")
         with card:
             words, button = st.columns([5, 1.4], vertical_alignment="center", gap="small")
         words.html(question_row(question, changes.get(question.question_id)))
         with button, st.container(horizontal=True, horizontal_alignment="right"):
-            if gated_button("Edit", gate, key=f"golden_edit_{question.question_id}", help_text=f"Change “{question.text}”"):
+            ident, off = question.question_id, not gate.allowed
+            if st.button("Edit", key=f"golden_edit_{ident}", help=f"Change “{question.text}”", disabled=off):
                 st.session_state[_EDITED] = question.question_id
                 st.rerun()
-            if gated_button("Delete", gate, key=f"golden_delete_{question.question_id}", help_text=f"Delete “{question.text}”"):
+            if st.button("Delete", key=f"golden_delete_{ident}", help=f"Delete “{question.text}”", disabled=off):
                 _delete_with_undo(question)
         if st.session_state.get(_EDITED) == question.question_id:
             with card:
