@@ -9,10 +9,12 @@ import os
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lib.contract.inspections import InspectRequest, RestoreRequest, SnapshotSource
+from lib.client.errors import ClientError
+from lib.contract.inspections import GoBackRequest, InspectRequest, RestoreRequest, SnapshotSource
 from lib.contract.maps import MapRequest
 from tests.faults.console import Console
 from tests.faults.invariants import assert_map_is_whole, assert_whole
@@ -58,6 +60,7 @@ class Campaign:
             self.check,
             self.lay_out,
             self.renew,
+            self.go_back,
         )
 
     def round(self) -> None:
@@ -132,6 +135,22 @@ class Campaign:
         job_id = self.console.client.start_restore(RestoreRequest(inspection_id=inspection_id, typed_name=taken["name"]))
         kill(job_id, within=0.7)
         wait_job(self.console, job_id)  # the refresh that follows brings the restored one in line with the table
+
+    def go_back(self, kill: Callable[..., None]) -> None:
+        wait_job(self.console, self.console.client.start_rebuild())
+        offer = self.console.client.get_go_back()
+
+        def press() -> bool:
+            try:
+                return self.console.client.go_back(GoBackRequest(expected=offer.served)).served == offer.previous
+            except ClientError:
+                return False
+
+        with ThreadPoolExecutor(2) as tabs:
+            pressed = [tabs.submit(press) for _ in range(2)]
+            kill(within=0.1)
+        assert sum(each.result() for each in pressed) <= 1, "the second of two tabs is told that it has changed since"
+        assert self.console.client.get_go_back().served in (offer.served, offer.previous)
 
     def undo(self, kill: Callable[..., None]) -> None:
         before = dict(self.sheet.texts)
