@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lib.service.storage import embeddings
+from tests.service.probes import at_every_tell
 from tests.service.road import Road, csv_of, sheet
 
 ROWS = 40
@@ -45,6 +47,25 @@ def test_a_large_table_is_indexed_in_lists_which_a_refresh_keeps_and_a_check_loo
     assert lists["lists"] == 25
     assert lists["imbalance"] >= 1
     assert 1 <= lists["largest"] <= ROWS + 1
+
+
+@pytest.mark.feature("N2", "X3")
+def test_the_vectors_its_lists_are_learnt_from_are_read_in_blocks_that_are_told_and_make_the_same_index(
+    large: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    at_every_tell(monkeypatch, lambda _context, phase: told.append(phase))
+
+    def rebuild() -> bytes:
+        told.clear()
+        generation = large.run("rebuild")["result"]["generation"]
+        return (large.works.config.index_dir / f"generation-{generation:06d}" / "index.faiss").read_bytes()
+
+    at_once = rebuild()
+    assert told.count("choosing what to learn the lists from") == 2
+    monkeypatch.setattr(embeddings, "BATCH_ROWS", 7)
+    assert rebuild() == at_once
+    assert told.count("choosing what to learn the lists from") == 1 + -(-ROWS // 7)
 
 
 @pytest.mark.feature("N2")

@@ -116,13 +116,18 @@ def read_limits(connection: Connection) -> Limits:
     return Limits(exact=int(get_setting(connection, "index.exact_upto")), each=int(get_setting(connection, "index.lists_above")))
 
 
-def _spread(connection: Connection, embedder: Embedder, total: int) -> NDArray[np.float32]:
+def _spread(context: JobContext, connection: Connection, embedder: Embedder, total: int) -> NDArray[np.float32]:
     """Vectors from all over the table, as many as a kind with lists learns from and memory allows."""
+    context.tell("choosing what to learn the lists from")
     ids, _ = embeddings.list_embedded(connection, embedder.fingerprint)
     lists = lists_of(choose_factory(total, read_limits(connection)))
     most = min(len(ids), LEARNT_FROM * lists, LEARN_FROM_BYTES // (4 * embedder.dimension))
-    chosen = np.random.default_rng(0).choice(ids, most, replace=False)
-    return embeddings.vectors_of(connection, embedder.fingerprint, np.sort(chosen))[1]
+    chosen, parts = np.sort(np.random.default_rng(0).choice(ids, most, replace=False)), []
+    for start in range(0, most, embeddings.BATCH_ROWS):
+        context.tell("choosing what to learn the lists from", start, most)
+        found, vectors = embeddings.vectors_of(connection, embedder.fingerprint, chosen[start : start + embeddings.BATCH_ROWS])
+        parts += [vectors] if len(found) else []
+    return np.concatenate(parts)
 
 
 def _needs_another(connection: Connection, served: Manifest, changes: int) -> bool:
@@ -155,7 +160,7 @@ def build_anew(context: JobContext) -> dict[str, Any]:
             factory=choose_factory(total, read_limits(connection)),
             dimension=embedder.dimension,
             expected=total,
-            learn_from=lambda: _spread(connection, embedder, total),
+            learn_from=lambda: _spread(context, connection, embedder, total),
             on_progress=lambda done: context.tell("building", done, total),
             on_learning=lambda done, rounds: context.tell("learning the lists", done, rounds),
         )
