@@ -218,3 +218,20 @@ def test_each_new_generation_is_counted_by_the_job_that_made_it(filled: Road) ->
     assert (reading["latest"]["generation"], reading["latest"]["drift"]["counts"]["missing_vector"]) == (2, 1)
     assert (reading["looked"]["check_id"], reading["latest"]["vectors"]) == (deep["check_id"], None), "what was looked at is not forgotten"
     assert filled.get("/api/index")["last_check"]["disagree"] == 1
+
+
+@pytest.mark.feature("N6")
+def test_one_bit_that_has_changed_in_a_vector_is_found_and_a_rebuild_cures_it(filled: Road) -> None:
+    generations = Generations(filled.works.config.index_dir)
+    served = generations.current()
+    assert served is not None
+    path = generations.folder_of(served) / "index.faiss"
+    data = bytearray(path.read_bytes())
+    data[400] ^= 1  # the last bit of a number: no row is missing by it, and no length is odd
+    path.write_bytes(data)
+    started = filled.api.post("/api/index/check", json={}).json()
+    filled.works.perform_all()
+    job = filled.job(started["job_id"])
+    assert (job["state"], job["error"]["code"], job["error"]["action"][:17]) == ("failed", "index_damaged", "Rebuild the index")
+    assert filled.run("rebuild")["state"] == "succeeded"
+    assert run_check(filled)["drift"]["counts"] == dict.fromkeys(DriftKind, 0)

@@ -124,8 +124,12 @@ def _open(generations: Generations, served: Manifest | None, tell: Tell) -> Open
     try:
         return OpenGeneration(generations.folder_of(served), served, tell)
     except DamagedIndex as damage:
-        action = "Rebuild the index: the vectors it was made from are all there."
-        raise OperationFailed(JobFailure.NO_INDEX, str(damage), action) from damage
+        raise damaged(damage) from damage
+
+
+def damaged(damage: DamagedIndex) -> OperationFailed:
+    """How a job ends that needs the served file as it was published."""
+    return OperationFailed(JobFailure.INDEX_DAMAGED, str(damage), "Rebuild the index: the vectors it was made from are all there.")
 
 
 def _compare_table(connection: Connection, fingerprint: str, tell: Tell) -> Found:
