@@ -24,7 +24,7 @@ from lib.service.index.reader import IndexReader, IndexUnreadable
 from lib.service.index.sandbox import Examined, examine
 from lib.service.index.saved import SavedManifest
 from lib.service.operations.runner import JobContext
-from lib.service.operations.verdicts import NEAREST, QUERIES, RECALL_LIMIT, changed_answers, describe_worse, interval
+from lib.service.operations.verdicts import NEAREST, QUERIES, RECALL_LIMIT, SEED, changed_answers, describe_worse, interval
 from lib.service.storage import embeddings
 from lib.service.storage import golden as golden_rows
 from lib.service.storage.counters import get_counters
@@ -64,7 +64,7 @@ class Candidate:
             known = manifest is not None and manifest.revision <= self.table.revision
             self.revision = manifest.revision if manifest is not None and known else None
             self.unchanged = ids if self.revision is None else ids[revisions <= self.revision]
-            chance = np.random.default_rng(9)
+            chance = np.random.default_rng(SEED)
             most = COMPARED_BYTES // (4 * embedder.dimension)
             sample = np.sort(chance.choice(self.unchanged, min(most, len(self.unchanged)), replace=False))
             self.sample, stored = embeddings.vectors_of(connection, embedder.fingerprint, sample)

@@ -33,7 +33,7 @@ from lib.service.operations.reembedding import Settings, open_chosen, wanted_set
 from lib.service.operations.rehearsed import REPORT_FILE
 from lib.service.operations.runner import JobContext, OperationFailed
 from lib.service.operations.sampling import Maker, Sample, Side, draw_sample, embed, make_side
-from lib.service.operations.verdicts import NEAREST, QUERIES, RECALL_LIMIT, changed_answers, describe_worse, interval
+from lib.service.operations.verdicts import NEAREST, QUERIES, RECALL_LIMIT, SEED, changed_answers, describe_worse, interval
 from lib.service.storage import golden as golden_rows
 from lib.service.storage import plans
 from lib.service.storage import reembedding as models
@@ -165,7 +165,7 @@ def _overlaps(before: Side, after: Side, fair: Ids) -> list[float]:
     Looked at are only the ``fair`` rows: the sample has more of those that change than the table, and they would push the others out.
     """
     both = np.intersect1d(np.intersect1d(before.ids, after.ids), fair)
-    picked = np.sort(np.random.default_rng(9).choice(both, min(QUERIES, len(both)), replace=False))
+    picked = np.sort(np.random.default_rng(SEED).choice(both, min(QUERIES, len(both)), replace=False))
     pairs = zip(_nearest(before, fair, picked), _nearest(after, fair, picked), strict=True)
     return [len(one & other) / len(one) for one, other in pairs if one]
 

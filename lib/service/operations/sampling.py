@@ -20,17 +20,17 @@ from lib.service.index.manifest import Ids
 from lib.service.index.shadow import KeptVectors, Vectors, file_name, read_kept
 from lib.service.operations.reembedding import embed_texts
 from lib.service.operations.runner import JobContext
+from lib.service.operations.verdicts import SEED
 from lib.service.storage import plans, rehearsals
 
 #: Rows read and embedded at once.
 BATCH_ROWS = 512
-#: At least this part of the sample is rows that the change leaves alone: something has to show whether they are still found.
+#: One of so many rows of the sample, at the least, is one that the change leaves alone: something has to show whether these are still found.
 UNTOUCHED_SHARE = 5
 #: Of fewer rows no rate is told.
 MEASURED_ROWS = 32
 #: How much of a text is kept to be shown beside a hit.
 SHOWN_CHARACTERS = 400
-_SEED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Sample:
 
 def draw_sample(connection: Connection, change: ImportRequest | None, limit: int, questions: Sequence[GoldenQuestion]) -> Sample:
     """The rows of golden questions, the rows the change touches, and some it leaves alone: the same ones whenever it is asked."""
-    chance = np.random.default_rng(_SEED)
+    chance = np.random.default_rng(SEED)
     keys = {key for question in questions for key in question.expected_keys}
     everything = rehearsals.list_entry_ids(connection)
     touched = _touched_by(connection, change)
@@ -100,7 +100,7 @@ def _touched_by(connection: Connection, change: ImportRequest | None) -> rehears
 
 
 def _choose(chance: np.random.Generator, always: NDArray[np.bool_], room: int) -> NDArray[np.int64]:
-    """Places of at most ``room`` of them, but ``always`` of those that are always wanted; in order."""
+    """``room`` places by chance, in order; first of all those that are ``always`` (bool [n]) wanted, even where there are more of these."""
     sure, rest = np.flatnonzero(always), np.flatnonzero(~always)
     more = chance.choice(rest, min(len(rest), max(0, room - len(sure))), replace=False)
     return np.sort(np.concatenate([sure, more]))

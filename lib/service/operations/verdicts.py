@@ -12,6 +12,8 @@ from lib.service import golden
 
 #: Rows that are searched for, and how many of the nearest of each are looked at.
 QUERIES, NEAREST = 100, 10
+#: Which rows chance picks is the same whenever it is asked: a step that is repeated judges by the same ones.
+SEED = 9
 #: What finds less than this of what it should is worse, whatever is served.
 RECALL_LIMIT = 0.95
 _WORTH_TELLING = frozenset({AnswerChange.REGRESSED, AnswerChange.IMPROVED, AnswerChange.MOVED})
