@@ -25,7 +25,7 @@ from lib.service.storage import plans, rehearsals
 
 #: Rows read and embedded at once.
 BATCH_ROWS = 512
-#: One of so many rows of the sample, at the least, is one that the change leaves alone: something has to show whether these are still found.
+#: At least one of so many rows is one that the change leaves alone: something has to show whether these are still found.
 UNTOUCHED_SHARE = 5
 #: Of fewer rows no rate is told.
 MEASURED_ROWS = 32
