@@ -8,6 +8,7 @@ import pytest
 
 from lib.contract.states import FailureCause
 from lib.service import embedders
+from lib.service.embedders import EmbeddingFailed
 from lib.service.operations import reembedding
 from lib.service.storage.settings import get_setting
 from tests.service.road import Road, sheet
@@ -135,6 +136,21 @@ def test_a_provider_that_does_not_answer_switches_nothing(filled: Road, other: O
     assert (job["state"], model_of(filled), filled.get("/api/index")["embedder"]) == ("failed", "wordllama", "fake-16")
     assert "Nothing was switched" in job["error"]["action"]
     assert job["error"]["detail"].startswith("The embedding service did not answer. Check the address and the network, then retry. (")
+
+
+def test_texts_that_are_refused_use_up_none_of_the_tries_a_provider_has(other: OtherEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reembedding, "WAIT_SECONDS", 0.0)
+    texts = {str(number).encode(): f"refused {number}" for number in range(5)} | {b"good": "good"}
+    for text in list(texts.values())[:5]:
+        other.fail(text, FailureCause.TEXT_TOO_LONG)
+    calls = iter(range(len(texts) + 1))
+
+    def stumble_at_the_last() -> None:
+        if next(calls) == 5:
+            raise EmbeddingFailed(FailureCause.UNREACHABLE, "gone for a moment", retryable=True)
+
+    other.before = stumble_at_the_last
+    assert [content_hash for content_hash, _ in reembedding.embed_texts(other, texts, action="")] == [b"good"]
 
 
 def test_doing_it_again_after_a_kill_does_nothing_twice(filled: Road, other: OtherEmbedder) -> None:

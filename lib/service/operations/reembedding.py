@@ -95,21 +95,21 @@ def _embed_round(context: JobContext, embedder: Embedder, total: int) -> int:
 
 def embed_texts(embedder: Embedder, texts: dict[bytes, str], *, action: str) -> list[tuple[bytes, bytes]]:
     """(content hash, vector) of each text; what the model refuses is left out. ``action``: what to do when it does not answer at all."""
-    todo, tries = dict(texts), 0
+    todo, waits = dict(texts), 0
     while todo:
         try:
             made = embedder.embed(list(todo.values()))
         except EmbeddingFailed as failure:
-            tries += 1
             if failure.position is not None and not failure.retryable:
                 del todo[list(todo)[failure.position]]
-            elif tries >= TRIES or not failure.retryable:
+            elif waits == TRIES - 1 or not failure.retryable:
                 words, helps = CAUSES[failure.cause]
                 raise OperationFailed(JobFailure.UNEXPECTED, f"{words} {helps} ({failure.detail[:200]})", action) from failure
             else:
-                time.sleep(WAIT_SECONDS * 2 ** (tries - 1))
-            continue
-        return [(content_hash, row.tobytes()) for content_hash, row in zip(todo, made, strict=True)]
+                time.sleep(WAIT_SECONDS * 2**waits)
+                waits += 1
+        else:
+            return [(content_hash, row.tobytes()) for content_hash, row in zip(todo, made, strict=True)]
     return []
 
 
