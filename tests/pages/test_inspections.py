@@ -11,7 +11,7 @@ from lib.contract.states import JobState, Operation
 from lib.ui.faults import ADVICE, what_to_do
 from tests.pages import takebacks
 from tests.pages.canned import job
-from tests.pages.fake_inspections import INSPECTION_ID, refused, strange, worse
+from tests.pages.fake_inspections import INSPECTION_ID, inspection, refused, strange, worse
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_worse_candidate_is_flagged_and_served_only_by_whoever_types_its_name(
         assert words in seen.text, words
     seen.button("restore").click().run()
     assert "The inspection found it worse than what is served." in seen.text
-    assert "one click goes back to generation 3" in seen.text
+    assert "A safety snapshot of generation 3 is taken first: restore that one to have it back." in seen.text
     assert seen.button("dialog_confirm").disabled
     seen.typed_field().set_value("before the big clean-up").run()
     seen.button("dialog_confirm").click().run()
@@ -89,6 +89,15 @@ def test_an_inspection_that_failed_says_why_where_its_report_would_be(visit):
     seen.app.query_params["inspection"] = "a" * 32
     for words in ("The inspection is failed", "The disk of the data folder is full.", "There is no report"):
         assert words in seen.run().text, words
+
+
+def test_one_click_is_promised_only_where_no_refresh_comes_between(report):
+    sound = inspection().comparison
+    assert sound is not None
+    same = sound.model_copy(update={"only_in_table": 0, "only_in_file": 0, "changed": 0})
+    seen = report(inspection(comparison=same))
+    seen.button("restore").click().run()
+    assert "A safety snapshot is taken first, and one click goes back to generation 3." in seen.text
 
 
 def test_each_fault_has_its_advice():

@@ -204,13 +204,21 @@ def _ask_restore(report: Inspection) -> None:
             body=f"{warning}A new generation with its **{vectors}** is served instead of **{served}**. "
             "The table and its queue stay as they are; "
             f"embedding workers stand still for a moment. {follows}",
-            reversible=f"A safety snapshot is taken first, and one click goes back to {served}." if served != "nothing" else "",
+            reversible=way_back(report.comparison, served) if served != "nothing" else "",
             type_label=f"To serve it, type its name: {report.name}",
             typed=report.name,
             verb="Restore",
             perform=partial(_restore, report.inspection_id, report.name),
         )
     )
+
+
+def way_back(beside: InspectedComparison | None, served: str) -> str:
+    """Going back leads to the generation before: one that a refresh makes at once stands between."""
+    differs = beside is None or bool(beside.only_in_table + beside.only_in_file + beside.changed + beside.wrong)
+    if differs and read_setting("index.refresh") != RefreshMode.MANUAL:
+        return f"A safety snapshot of {served} is taken first: restore that one to have it back."
+    return f"A safety snapshot is taken first, and one click goes back to {served}."
 
 
 def _restore(ident: str, name: str, _: object) -> Notice:
