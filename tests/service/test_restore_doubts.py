@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lib.contract.model import utc_now
@@ -9,6 +11,8 @@ from lib.service import inspections
 from lib.service.config import Config
 from lib.service.index.durable import exclusive
 from lib.service.index.generations import Generations
+from lib.service.index.quarantine import Staged, stage_copy
+from lib.service.operations import inspections as operations
 from lib.service.storage.database import Database
 from lib.service.storage.settings import put_setting
 from tests.service.lying_sets import without_rows
@@ -52,6 +56,28 @@ def test_going_back_and_searching_a_strange_file_do_not_wait_for_what_hangs(
     assert filled.get("/api/index")["generation"] == 2
     assert [each for each in filled.get("/api/audit")["items"] if each["action"] == "go_back"] == [], "nothing was done"
     assert filled.api.post("/api/index/go-back", json={}).status_code == 200
+
+
+@pytest.mark.feature("N5")
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_snapshot_deleted_while_it_is_taken_in_is_gone_and_one_that_lost_a_file_is_refused(
+    filled: Road, config: Config, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    snapshot_id = take(filled)
+    real = stage_copy
+
+    def lose_it_first(source: Path, folder: Path) -> Staged:
+        if deleted:
+            assert filled.api.delete(f"/api/snapshots/{snapshot_id}", params={"typed_name": "mine"}).status_code == 204
+        else:
+            (source / "ids.npy").unlink()
+        return real(source, folder)
+
+    monkeypatch.setattr(operations, "stage_copy", lose_it_first)
+    job = filled.run("inspect", source={"kind": "snapshot", "snapshot_id": snapshot_id})
+    told = (job["state"], (job["error"] or {}).get("code"), (job["result"] or {}).get("fault"))
+    assert told == (("failed", "snapshot_missing", None) if deleted else ("succeeded", None, "bad_archive"))
+    assert (config.quarantine_dir / job["job_id"]).exists() is not deleted, "what failed leaves nothing"
 
 
 @pytest.mark.feature("N5")

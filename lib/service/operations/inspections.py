@@ -67,13 +67,23 @@ def _inspect(context: JobContext) -> dict[str, Any]:
 def _stage(context: JobContext, folder: Path) -> Staged:
     context.tell("taking it into quarantine")
     source = InspectRequest.model_validate({"source": context.job.arguments["source"]}).source
-    if isinstance(source, SnapshotSource):
-        with context.database.read() as connection:
-            found = snapshots.get_snapshot(connection, source.snapshot_id)
-        if found is None:
-            raise OperationFailed(JobFailure.SNAPSHOT_MISSING, "The snapshot is gone.", "Choose another.")
+    return _stage_snapshot(context, source, folder) if isinstance(source, SnapshotSource) else _stage_upload(context, source, folder)
+
+
+def _stage_snapshot(context: JobContext, source: SnapshotSource, folder: Path) -> Staged:
+    _need_snapshot(context, source)
+    try:
         return stage_copy(context.config.snapshots_dir / source.snapshot_id, folder)
-    return _stage_upload(context, source, folder)
+    except (BadFile, FileNotFoundError):
+        _need_snapshot(context, source)  # deleted this moment: that is no fault of its files
+        raise
+
+
+def _need_snapshot(context: JobContext, source: SnapshotSource) -> None:
+    with context.database.read() as connection:
+        found = snapshots.get_snapshot(connection, source.snapshot_id)
+    if found is None:
+        raise OperationFailed(JobFailure.SNAPSHOT_MISSING, "The snapshot is gone.", "Choose another.")
 
 
 def _stage_upload(context: JobContext, source: UploadedSource, folder: Path) -> Staged:
