@@ -40,6 +40,13 @@ def test_what_is_no_field_and_value_is_said_not_to_narrow(visit):
     assert seen.asked("search_index")[-1] == ("cannot log in", 10, {"owner": "Jonas"})
 
 
+def test_a_search_for_nothing_says_what_is_missing(visit):
+    seen = visit("Index", "idle")
+    seen.button("search_button").click().run()
+    assert "Write what you are looking for" in seen.text
+    assert not seen.asked("search_index")
+
+
 @pytest.mark.feature("N7")
 def test_without_a_generation_before_it_the_served_one_is_shown_all_the_same(visit):
     seen = visit("Index", "idle", q="cannot log in")

@@ -31,7 +31,7 @@ def show_search() -> None:
             "What are you looking for?", key=Params.QUERY, bind="query-params", placeholder="e.g. customer cannot log in", max_chars=2_000
         )
         count = st.selectbox("Results", RESULTS, index=1, key=Params.RESULTS, bind="query-params", width=100)
-        st.button("Search", icon=":material/search:", type="primary", key="search_button")
+        pressed = st.button("Search", icon=":material/search:", type="primary", key="search_button")
     with st.container(horizontal=True, vertical_alignment="bottom", key="narrow"):
         narrow = st.text_input(
             "Only rows where",
@@ -46,6 +46,8 @@ def show_search() -> None:
         if left_out := not_fields(narrow or ""):
             show_finding(Tone.HELD, f"Not narrowed by “{escape(left_out)}”: {_HOW_TO_NARROW}", symbol="filter_alt_off")
         _show_result(text.strip(), count or 10, fields_of(narrow or ""), beside=bool(beside))
+    elif pressed:
+        st.html('<span class="sy-why">Write what you are looking for, in your own words.</span>')
 
 
 def fields_of(narrow: str) -> dict[str, str]:
