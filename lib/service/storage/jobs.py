@@ -179,13 +179,10 @@ def list_log_lines(connection: Connection, job_id: str, *, limit: int = 500) -> 
     return [LogLine(at=row.at, level=row.level, message=row.message) for row in reversed(connection.execute(query).all())]
 
 
-def forget_old(connection: Connection, *, jobs_before: datetime, keys_before: datetime) -> list[str]:
-    """Drop ended jobs (their logs with them) and idempotency keys by age; answers the ids of the jobs."""
-    ended = jobs.c.state.not_in(_ACTIVE) & (jobs.c.created_at < jobs_before)
-    old = list(connection.execute(sa.select(jobs.c.job_id).where(ended)).scalars())
-    connection.execute(sa.delete(jobs).where(ended))
+def forget_old(connection: Connection, *, jobs_before: datetime, keys_before: datetime) -> None:
+    """Drop ended jobs (their logs with them) and idempotency keys by age."""
+    connection.execute(sa.delete(jobs).where(jobs.c.state.not_in(_ACTIVE), jobs.c.created_at < jobs_before))
     connection.execute(sa.delete(schema.idempotency).where(schema.idempotency.c.created_at < keys_before))
-    return old
 
 
 def find_idempotent_start(connection: Connection, *, key: str, actor: str) -> sa.Row[Any] | None:
