@@ -89,6 +89,12 @@ def make_console(folder: Path, **environment: str) -> Iterator[Console]:
 
 
 @pytest.fixture(scope="package")
+def empty_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A new installation. Tests only look at it; they ask for it by name, as the state ``empty``."""
+    yield from make_console(tmp_path_factory.mktemp("empty"), SWITCHYARD_WORKERS="1", SWITCHYARD_ENVIRONMENT="test")
+
+
+@pytest.fixture(scope="package")
 def filled_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """An installation in use: the sample is in the table and searchable, and was exported once."""
     for console in make_console(tmp_path_factory.mktemp("filled"), SWITCHYARD_WORKERS="1", SWITCHYARD_ENVIRONMENT="test"):
