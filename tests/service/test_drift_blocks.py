@@ -62,6 +62,7 @@ def test_a_check_cancelled_at_any_word_of_it_keeps_nothing(filled: Road, monkeyp
     blocks = -(-ROWS // BLOCK) + 1  # and once more when nothing is left
     assert Counter(phases) == {
         "starting": 1,
+        "proving the file": 1,
         "comparing table and vectors": blocks,
         "comparing table and index": blocks,
         "looking at the vectors": 1,
