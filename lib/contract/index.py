@@ -38,6 +38,7 @@ class IndexReading(Reading):
     built_by_job: str | None = None
     built_by: str | None = Field(None, description="who asked for that job; null when the job is forgotten by age")
     previous_generation: int | None = None
+    turned_back: bool = Field(False, description="people went back to it: nothing is taken in by itself until they refresh or rebuild")
     tombstones: int = Field(0, description="vectors of rows that have left the table since: in the file, left out of every answer")
     ids_consistent: bool | None = Field(None, description="whether the file holds exactly the ids its manifest says")
     unindexed: int = Field(0, description="entries whose newest vector the served generation lacks, and removals it still has")

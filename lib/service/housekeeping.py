@@ -93,6 +93,8 @@ class Housekeeping:
 
     def _refresh_index(self) -> None:
         """Have new vectors taken into the index, where people leave that to us, nobody is at it and the last time is long enough ago."""
+        if self._generations.is_turned_back():
+            return  # they want the earlier answers; what has changed waits until they ask for it
         served = self._generations.current()
         revision = served.revision if served else 0
         with self._database.read() as connection:

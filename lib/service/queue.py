@@ -30,8 +30,8 @@ STEP_SECONDS = dict(zip(Window, samples.STEPS, strict=True))
 ANNOTATIONS = 60
 
 
-def read_queue(connection: Connection) -> QueueReading:
-    """The queue at this moment; the same few look-ups however long it is."""
+def read_queue(connection: Connection, *, turned_back: bool = False) -> QueueReading:
+    """The queue at this moment; the same few look-ups however long it is. ``turned_back``: the index waits for a person."""
     now = utc_now()
     counts = get_counters(connection)
     oldest = items.oldest_pending_at(connection)
@@ -39,7 +39,7 @@ def read_queue(connection: Connection) -> QueueReading:
     backlog = counts["pending"] + counts["leased"]
     waiting = backlog + counts["failed"] + counts["discarded"]
     left = forecast_backlog(connection, backlog, now.timestamp())
-    refresh = _forecast_refresh(connection) if left else None
+    refresh = _forecast_refresh(connection) if left and not turned_back else None
     return QueueReading(
         entries=counts["entries"],
         pending=counts["pending"],
@@ -93,10 +93,10 @@ def _rates(connection: Connection, counts: dict[str, int], now: float) -> tuple[
     return (counts["arrived_total"] - before.arrived_total) / span, (counts["embedded_total"] - before.embedded_total) / span
 
 
-def get_queue(database: Database) -> QueueReading:
+def get_queue(database: Database, *, turned_back: bool = False) -> QueueReading:
     """See :func:`read_queue`."""
     with database.read() as connection:
-        return read_queue(connection)
+        return read_queue(connection, turned_back=turned_back)
 
 
 def get_queue_history(database: Database, window: Window) -> QueueHistory:

@@ -164,6 +164,7 @@ class Search:
             built_by_job=manifest.job_id,
             built_by=built_by,
             previous_generation=manifest.previous_generation,
+            turned_back=self.is_turned_back(),
             tombstones=tombstones,
             ids_consistent=self._reader.ids_consistent(),
             unindexed=unindexed,
@@ -177,6 +178,10 @@ class Search:
             job = jobs.get_job(connection, job_id)
             self._builders = {job_id: job.requested_by if job else None}
         return self._builders[job_id]
+
+    def is_turned_back(self) -> bool:
+        """Whether people went back to what is served, so that no refresh starts by itself."""
+        return Generations(self._config.index_dir).is_turned_back()
 
     def served_revision(self) -> int:
         """The table's vector revision up to which everything is searchable; 0 before the first generation."""

@@ -69,7 +69,7 @@ class Telemetry:
     def _read(self) -> dict[str, Reading]:
         with self._database.read() as connection:
             readings: dict[str, Reading] = {
-                Topic.QUEUE: read_queue(connection),
+                Topic.QUEUE: read_queue(connection, turned_back=self._search.is_turned_back()),
                 Topic.WORKERS: read_workers(connection),
                 Topic.JOBS: read_jobs(connection),
                 Topic.SHIFT: read_shift(connection),

@@ -60,8 +60,8 @@ def find_rows(database: Database, query: str) -> TraceMatches:
     return TraceMatches(items=matches[:MATCHES], more=len(matches) > MATCHES, taken_at=utc_now())
 
 
-def trace_entry(database: Database, entry_id: int, *, served_revision: int) -> EntryTrace:
-    """Everything that is known of the entry; 404 when nothing is."""
+def trace_entry(database: Database, entry_id: int, *, served_revision: int, turned_back: bool = False) -> EntryTrace:
+    """Everything that is known of the entry; 404 when nothing is. ``turned_back``: the index waits for a person."""
     with database.read() as connection:
         entry = traces.get_entry(connection, entry_id)
         if entry is None:
@@ -75,7 +75,7 @@ def trace_entry(database: Database, entry_id: int, *, served_revision: int) -> E
             *indexed,
             *_export_events(connection, entry),
         ]
-        turn = _turn(connection, entry)
+        turn = _turn(connection, entry, turned_back=turned_back)
     where = _where(entry, is_current=is_current, is_served=is_current and entry.vector_revision <= served_revision)
     return EntryTrace(
         entry_id=entry_id,
@@ -121,12 +121,12 @@ def _where(entry: sa.Row[Any], *, is_current: bool, is_served: bool) -> str:
     return "It is searchable." if is_served else "It has its vector, and becomes searchable with the next index refresh."
 
 
-def _turn(connection: Connection, entry: sa.Row[Any]) -> Turn | None:
+def _turn(connection: Connection, entry: sa.Row[Any], *, turned_back: bool) -> Turn | None:
     """A row becomes searchable with the refresh that follows the whole queue, however early its own turn comes."""
     if entry.item_state not in {ItemState.PENDING, ItemState.LEASED}:
         return None
     ahead = traces.count_ahead(connection, entry) if entry.item_state == ItemState.PENDING else 0
-    queue = read_queue(connection)
+    queue = read_queue(connection, turned_back=turned_back)
     mine = forecast_backlog(connection, ahead + 1, queue.taken_at.timestamp())
     return Turn(
         ahead=ahead,

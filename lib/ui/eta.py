@@ -26,6 +26,8 @@ def describe_searchable(queue: QueueReading) -> str:
     """When what waits can be found by a search; empty when nothing waits."""
     if not queue.backlog:
         return ""
+    if queue.searchable_low_seconds is None and queue.eta_low_seconds is not None:
+        return f"Embedded in {format_range(queue.eta_low_seconds, queue.eta_high_seconds)}; searchable with the index refresh after that."
     if queue.searchable_low_seconds is None:
         return "Searchable: time unknown. Too little was embedded lately to tell, or nobody works."
     return f"Searchable in {format_range(queue.searchable_low_seconds, queue.searchable_high_seconds)}."

@@ -96,3 +96,4 @@ def go_back_by_keyboard(visitor: Visitor, console: Console, generation: int) -> 
     press_enter_on(visitor, visitor.button(f"Go back to generation {generation}"))
     visitor.until(lambda: served(console) == generation, "going back")
     expect(visitor.page.get_by_text(f"Generation {generation} is served again")).not_to_have_count(0, timeout=PATIENCE)
+    expect(visitor.page.get_by_text(f"Somebody went back to generation {generation}: it stays served")).to_be_visible(timeout=PATIENCE)

@@ -151,6 +151,7 @@ class Campaign:
             kill(within=0.1)
         assert sum(each.result() for each in pressed) <= 1, "the second of two tabs is told that it has changed since"
         assert self.console.client.get_go_back().served in (offer.served, offer.previous)
+        wait_job(self.console, self.console.client.start_rebuild())  # until somebody asks, nothing is taken in
 
     def undo(self, kill: Callable[..., None]) -> None:
         before = dict(self.sheet.texts)

@@ -117,6 +117,14 @@ def test_a_sheet_is_checked_again_as_it_was_before_and_nothing_is_written_to_one
     assert (request.spreadsheet, request.tab, request.writing) == (SHEET, "Rows", False)
 
 
+@pytest.mark.feature("H2", "N5")
+def test_after_going_back_what_has_changed_since_is_a_finding_that_says_why_it_waits(visit):
+    index = scenes.idle_readings()[Topic.INDEX]
+    for turned_back, evidence in ((False, []), (True, ["Somebody went back to generation 3."])):
+        seen = see(visit, {Topic.INDEX: index.model_copy(update={"turned_back": turned_back, "unindexed": 4})})
+        assert [each.evidence for each in find_findings(readings_of(seen)) if each.cause == "index_behind"] == evidence
+
+
 @pytest.mark.feature("H2")
 def test_when_the_gate_refuses_the_next_step_its_reason_stands_beside_the_button(visit):
     seen = see(visit, AT_ONCE["index_behind"][0])

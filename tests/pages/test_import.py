@@ -188,7 +188,7 @@ def test_after_an_import_the_way_to_being_searchable_is_shown(visit):
 @pytest.mark.feature("I8", "M11")
 def test_beside_the_last_import_stands_when_what_waits_will_be_searchable(visit):
     text = visit("Import", "busy").text
-    assert "Searchable: time unknown." in text[text.index("Last import") :]
+    assert "searchable with the index refresh after that" in text[text.index("Last import") :]
     assert "Searchable in" not in visit("Import", "idle").text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lib.contract.events import Topic
 from lib.contract.faults import Fault
 from lib.contract.inspections import GoBackRequest, InspectRequest, Obstacle, RestoreRequest, SnapshotSource
 from lib.contract.jobs import JobError, JobFailure
@@ -129,16 +130,17 @@ def test_one_click_goes_back_and_undo_goes_forward(visit):
     seen.client.previous = 2
     seen = visit_again(seen)
     assert seen.button("go_back_button").label == "Go back to generation 2"
-    assert "What the table has changed since then is taken in again by itself, within moments" in seen.text
+    assert "stays served until somebody presses Refresh or Rebuild" in seen.text
     seen.button("go_back_button").click().run()
     seen.button("undo_action").click().run()
     assert seen.asked("go_back") == [(GoBackRequest(generation=2, expected=3),), (GoBackRequest(generation=3, expected=2),)]
 
 
-def test_with_manual_refresh_the_earlier_generation_stays(visit):
-    seen = visit("Index", "failed")
-    seen.client.previous = 2
-    assert "It stays served until somebody presses Refresh or Rebuild." in visit_again(seen).text
+def test_a_generation_people_went_back_to_says_that_it_stays_and_what_ends_that(visit):
+    seen = visit("Index", "idle")
+    seen.hub.readings[Topic.INDEX] = seen.hub.readings[Topic.INDEX].model_copy(update={"turned_back": True, "unindexed": 4})
+    seen.run()
+    assert "Somebody went back to generation 3: it stays served, and nothing is taken in, until you press a button." in seen.text
 
 
 def visit_again(seen):

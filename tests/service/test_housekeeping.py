@@ -84,6 +84,31 @@ def test_with_the_manual_setting_nothing_happens_by_itself(road: Road, house: Ho
     assert refreshes(road) == ["succeeded"]
 
 
+@pytest.mark.feature("N5", "M3")
+def test_a_generation_people_went_back_to_stays_until_they_ask_for_another(road: Road, house: Housekeeping) -> None:
+    road.fill(sheet(1))
+    road.run("rebuild")
+    served = lambda: (road.get("/api/index")["generation"], road.get("/api/index")["turned_back"])  # noqa: E731
+    assert served() == (2, False)
+    road.api.post("/api/index/go-back", json={"generation": 1})
+    road.import_sheet(sheet(1, 2))
+    assert road.queue()["searchable_high_seconds"] is None, "that depends on a person now"
+    road.embed()
+    before = refreshes(road)
+    keep_and_perform(road, house)
+    assert (served(), refreshes(road)) == ((1, True), before), "nobody asked for another"
+    assert road.get("/api/index")["unindexed"] == 1
+    assert road.run("refresh")["state"] == "succeeded"
+    assert served() == (3, False)
+    road.import_sheet(sheet(1, 2, 3))
+    road.embed()
+    keep_and_perform(road, house)
+    assert road.get("/api/index")["vectors"] == 3, "from then on it is brought up to date by itself again"
+    road.api.post("/api/index/go-back", json={"generation": 3})
+    road.api.post("/api/index/go-back", json={"generation": 4})
+    assert served() == (4, False), "forward again: as if nobody had gone back"
+
+
 def test_removals_before_the_first_generation_start_nothing(road: Road, house: Housekeeping) -> None:
     road.import_sheet(sheet(1))
     road.embed()

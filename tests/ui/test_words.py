@@ -15,7 +15,7 @@ from lib.contract.operations import Gate, Reason
 from lib.contract.states import Change, Desired, JobState, Operation
 from lib.contract.trace import Turn
 from lib.ui import gates, plans, results, widgets
-from lib.ui.eta import describe_turn
+from lib.ui.eta import describe_searchable, describe_turn
 from lib.ui.findings import Readings
 from lib.ui.live import Freshness
 from lib.ui.notices import describe_error
@@ -147,6 +147,14 @@ def test_rows_of_a_plan_show_before_and_after_and_escape_both():
     html = plans.plan_table([row, bad])
     assert "<script" not in html
     assert "(empty)" in html
+
+
+@pytest.mark.feature("M11")
+def test_when_the_index_waits_for_a_person_only_the_embedding_is_given_a_time():
+    queue = scenes.idle_readings()[Topic.QUEUE].model_copy(update={"pending": 9, "eta_low_seconds": 60, "eta_high_seconds": 120})
+    waits = queue.model_copy(update={"searchable_low_seconds": None, "searchable_high_seconds": None})
+    assert describe_searchable(waits) == "Embedded in about 1 min to 2 min; searchable with the index refresh after that."
+    assert describe_searchable(waits.model_copy(update={"eta_low_seconds": None})).startswith("Searchable: time unknown.")
 
 
 @pytest.mark.feature("M11")

@@ -1,4 +1,4 @@
-"""``CURRENT``: the file that names the served generation."""
+"""``CURRENT``: the file that names the served generation; ``TURNED_BACK``: the one people went back to, for as long as it is that one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lib.service.index.manifest import folder_name, generation_of
 
 POINTER_FILE = "CURRENT"
 FRESH_POINTER_FILE = "CURRENT.new"
+TURNED_BACK_FILE = "TURNED_BACK"
 
 #: Equal for two looks exactly when the pointer was not replaced between them; None: there is no pointer.
 PointerMark = tuple[int, int, int] | None
@@ -16,8 +17,12 @@ PointerMark = tuple[int, int, int] | None
 
 def read_pointer(folder: Path) -> int | None:
     """The generation ``CURRENT`` names; None when the file is missing or holds anything else."""
+    return _read_name(folder / POINTER_FILE)
+
+
+def _read_name(path: Path) -> int | None:
     try:
-        return generation_of((folder / POINTER_FILE).read_text("ascii").strip())
+        return generation_of(path.read_text("ascii").strip())
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -27,6 +32,21 @@ def write_pointer(folder: Path, generation: int) -> None:
     write_synced(folder / FRESH_POINTER_FILE, f"{folder_name(generation)}\n".encode())
     (folder / FRESH_POINTER_FILE).replace(folder / POINTER_FILE)
     sync_folder(folder)
+
+
+def turn_back(folder: Path, generation: int, *, newest: int) -> None:
+    """Repoint ``CURRENT`` because people want it so. What is written first means nothing until the pointer names the same."""
+    if generation < newest:
+        write_synced(folder / TURNED_BACK_FILE, f"{folder_name(generation)}\n".encode())
+    else:
+        (folder / TURNED_BACK_FILE).unlink(missing_ok=True)
+    write_pointer(folder, generation)
+
+
+def is_turned_back(folder: Path) -> bool:
+    """Whether people went back to what is served, and nothing was published since."""
+    generation = _read_name(folder / TURNED_BACK_FILE)
+    return generation is not None and generation == read_pointer(folder)
 
 
 def mark_pointer(folder: Path) -> PointerMark:

@@ -36,4 +36,5 @@ def find_rows(_: Viewer, services: ServicesDep, query: Annotated[str, Query(min_
 @router.get("/{entry_id}/trace", responses=problems(ErrorCode.NOT_FOUND))
 def trace_entry(entry_id: Annotated[int, Path(ge=0, lt=2**63)], _: Viewer, services: ServicesDep) -> EntryTrace:
     """The road of one row: sheet, imports, attempts, vector, index, exports, with times; gaps are called gaps."""
-    return trace.trace_entry(services.database, entry_id, served_revision=services.search.served_revision())
+    search = services.search
+    return trace.trace_entry(services.database, entry_id, served_revision=search.served_revision(), turned_back=search.is_turned_back())

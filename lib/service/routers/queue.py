@@ -33,7 +33,7 @@ _REFUSALS = problems(ErrorCode.REFUSED, ErrorCode.CROSS_SITE)
 @router.get("")
 def get_queue(_: Viewer, services: ServicesDep) -> QueueReading:
     """Counts, lag, rates; the same cost however long the queue is."""
-    return queue.get_queue(services.database)
+    return queue.get_queue(services.database, turned_back=services.search.is_turned_back())
 
 
 @router.get("/history")

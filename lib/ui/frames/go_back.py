@@ -9,11 +9,15 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.inspections import GoBackReading, GoBackRequest
 from lib.contract.operations import Reason
-from lib.contract.states import RefreshMode
 from lib.ui.gates import gated_button
-from lib.ui.live import connection_gate, last_known, latest_index, live_block, newest_jobs, read_setting
+from lib.ui.live import connection_gate, last_known, latest_index, live_block, newest_jobs
 from lib.ui.notices import attempt, describe_error, notify, show_trouble
 from lib.ui.session import get_client
+
+_COMES_OF_IT = (
+    "The earlier generation is served again at once, and <b>stays served until somebody presses Refresh or Rebuild</b>; "
+    "the table is not changed by it."
+)
 
 
 @st.fragment(key="go_back")
@@ -33,18 +37,7 @@ def show_go_back() -> None:
         label = f"Go back to generation {reading.previous}"
         if gated_button(label, reading.gate if gate.allowed else gate, key="go_back_button", icon_name="history"):
             _go(reading)
-        st.html(f'<span class="sy-note">{what_comes_of_it()}</span>')
-
-
-def what_comes_of_it() -> str:
-    """That the table is not changed by it, and for how long the earlier answers stay; ready HTML."""
-    at_once = "The earlier generation is served again at once; the table stays as it is."
-    if read_setting("index.refresh") == RefreshMode.MANUAL:
-        return f"{at_once} It stays served until somebody presses Refresh or Rebuild."
-    return (
-        f"{at_once} <b>What the table has changed since then is taken in again by itself, within moments</b>: to stay with the "
-        'earlier answers, set Index refresh to manual in <a href="/Settings" target="_self">Settings</a> first, or undo the import.'
-    )
+        st.html(f'<span class="sy-note">{_COMES_OF_IT}</span>')
 
 
 def _go(reading: GoBackReading) -> None:

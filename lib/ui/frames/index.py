@@ -63,7 +63,7 @@ def _show_actions(reading: IndexReading) -> None:
         show_active_job(job, key="building")
     show_hold(unless=running)
     st.html(
-        f'<span class="sy-note">{_explain_mode()} <b>Refresh</b> takes in what changed. '
+        f'<span class="sy-note">{_explain_mode(reading)} <b>Refresh</b> takes in what changed. '
         "<b>Rebuild</b> makes a full new generation aside; searches are answered by the old one until it is whole.</span>"
     )
     if reading.unindexed and not running:
@@ -72,7 +72,9 @@ def _show_actions(reading: IndexReading) -> None:
         )
 
 
-def _explain_mode() -> str:
+def _explain_mode(reading: IndexReading) -> str:
+    if reading.turned_back:
+        return f"Somebody went back to generation {reading.generation}: it stays served, and nothing is taken in, until you press a button."
     if read_setting("index.refresh") == RefreshMode.MANUAL:
         return f"{SETTINGS['index.refresh'].title} is set to manual: nothing happens until you press a button."
     return "New vectors are taken in by themselves."
