@@ -180,10 +180,11 @@ def _nothing_to_work_on(connection: Connection, operation: Operation) -> Gate:
     if operation in _NEEDS_ENTRIES and not get_counters(connection)["entries"]:
         text, link = _NEEDS_ENTRIES[operation]
         return refuse(Reason.TABLE_EMPTY, text, link=link)
+    vectors_come_from = "/Queue" if get_counters(connection)["entries"] else "/Import"
     if operation is Operation.REBUILD and not has_embeddings(connection):
-        return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link="/Queue")
+        return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing to build an index from.", link=vectors_come_from)
     if operation is Operation.REFRESH and not has_embeddings(connection) and not has_removals(connection):
-        return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link="/Queue")
+        return refuse(Reason.NOTHING_TO_DO, "No entry has a vector yet: there is nothing the index could take up.", link=vectors_come_from)
     if operation is Operation.CHECK and not get_counters(connection)["entries"] and not has_removals(connection):
         return refuse(Reason.NOTHING_TO_DO, "There is no entry and no index yet: nothing could disagree.", link="/Import")
     if operation in _NEEDS_INDEX and not has_embeddings(connection):

@@ -98,6 +98,17 @@ STARTS: dict[Operation, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.feature("M7")
+def test_an_index_without_vectors_leads_to_what_brings_them(road: Road) -> None:
+    def leads_to() -> set[str]:
+        gates = {each["operation"]: each["gate"] for each in road.get("/api/operations")["operations"]}
+        return {gates[operation]["fix_link"] for operation in (Operation.REBUILD, Operation.REFRESH)}
+
+    assert leads_to() == {"/Import"}
+    road.import_sheet(sheet(1))
+    assert leads_to() == {"/Queue"}, "what was imported waits there"
+
+
 @pytest.mark.parametrize("operation", STARTS)
 @pytest.mark.feature("X2")
 def test_a_refusal_has_the_same_reason_as_the_gate_that_was_shown(filled: Road, database: Database, operation: Operation) -> None:

@@ -138,8 +138,19 @@ def test_a_provider_that_does_not_answer_switches_nothing(filled: Road, other: O
     assert job["error"]["detail"].startswith("The embedding service did not answer. Check the address and the network, then retry. (")
 
 
-def test_texts_that_are_refused_use_up_none_of_the_tries_a_provider_has(other: OtherEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reembedding, "WAIT_SECONDS", 0.0)
+class Patient:
+    """A job as far as waiting goes: how long it was told to."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+
+    def wait(self, seconds: float, why: str) -> None:
+        assert why == "waiting for the model"
+        self.waited.append(seconds)
+
+
+def test_texts_that_are_refused_use_up_none_of_the_tries_a_provider_has(other: OtherEmbedder) -> None:
+    job = Patient()
     texts = {str(number).encode(): f"refused {number}" for number in range(5)} | {b"good": "good"}
     for text in list(texts.values())[:5]:
         other.fail(text, FailureCause.TEXT_TOO_LONG)
@@ -150,7 +161,8 @@ def test_texts_that_are_refused_use_up_none_of_the_tries_a_provider_has(other: O
             raise EmbeddingFailed(FailureCause.UNREACHABLE, "gone for a moment", retryable=True)
 
     other.before = stumble_at_the_last
-    assert [content_hash for content_hash, _ in reembedding.embed_texts(other, texts, action="")] == [b"good"]
+    assert [content_hash for content_hash, _ in reembedding.embed_texts(job, other, texts, action="")] == [b"good"]  # type: ignore[arg-type]
+    assert job.waited == [reembedding.WAIT_SECONDS], "in public, and to be stopped at any second"
 
 
 def test_doing_it_again_after_a_kill_does_nothing_twice(filled: Road, other: OtherEmbedder) -> None:

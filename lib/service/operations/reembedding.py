@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from sqlalchemy import Connection
@@ -87,13 +86,13 @@ def _embed_round(context: JobContext, embedder: Embedder, total: int) -> int:
             return done
         after = page[-1].entry_id
         texts = {bytes(row.content_hash): row.text for row in page}
-        vectors = embed_texts(embedder, texts, action=_KEPT)
+        vectors = embed_texts(context, embedder, texts, action=_KEPT)
         with context.write() as connection:
             items.store_vectors(connection, embedder.fingerprint, vectors)
         done += len(page)
 
 
-def embed_texts(embedder: Embedder, texts: dict[bytes, str], *, action: str) -> list[tuple[bytes, bytes]]:
+def embed_texts(context: JobContext, embedder: Embedder, texts: dict[bytes, str], *, action: str) -> list[tuple[bytes, bytes]]:
     """(content hash, vector) of each text; what the model refuses is left out. ``action``: what to do when it does not answer at all."""
     todo, waits = dict(texts), 0
     while todo:
@@ -106,7 +105,7 @@ def embed_texts(embedder: Embedder, texts: dict[bytes, str], *, action: str) -> 
                 words, helps = CAUSES[failure.cause]
                 raise OperationFailed(JobFailure.UNEXPECTED, f"{words} {helps} ({failure.detail[:200]})", action) from failure
             else:
-                time.sleep(WAIT_SECONDS * 2**waits)
+                context.wait(WAIT_SECONDS * 2**waits, "waiting for the model")
                 waits += 1
         else:
             return [(content_hash, row.tobytes()) for content_hash, row in zip(todo, made, strict=True)]

@@ -84,8 +84,9 @@ def _try_out(context: JobContext, folder: Path) -> dict[str, Any]:
     shown_after = _build(after, folder / AFTER_FILE, whole=room.sample.rows_after, limits=room.limits)
     write_synced(folder / ROWS_FILE, json.dumps({"before": _rows(before), "after": _rows(after)}).encode())
     context.tell("comparing before and after")
-    answers = _answer(room.questions, before, Shadow(folder / BEFORE_FILE)), _answer(room.questions, after, Shadow(folder / AFTER_FILE))
-    changed, worse = changed_answers(*answers)
+    answers_before = _answer(context, room.questions, before, Shadow(folder / BEFORE_FILE))
+    answers_after = _answer(context, room.questions, after, Shadow(folder / AFTER_FILE))
+    changed, worse = changed_answers(answers_before, answers_after)
     flags = _flags(shown_before, shown_after, worse)
     return {
         "rehearsal_id": context.job.job_id,
@@ -180,10 +181,10 @@ def _nearest(side: Side, fair: Ids, picked: Ids) -> list[set[int]]:
     return [set(row) for row in ids[near].tolist()]
 
 
-def _answer(questions: list[GoldenQuestion], side: Side, shadow: Shadow) -> dict[str, GoldenAnswer]:
+def _answer(context: JobContext, questions: list[GoldenQuestion], side: Side, shadow: Shadow) -> dict[str, GoldenAnswer]:
     if not len(side.ids):
         return {}
-    vectors = dict(embed(side.embedder, {question.question_id.encode(): question.text for question in questions}))
+    vectors = dict(embed(context, side.embedder, {question.question_id.encode(): question.text for question in questions}))
     known, answers = set(side.keys.values()), {}
     for question in questions:
         if vector := vectors.get(question.question_id.encode()):

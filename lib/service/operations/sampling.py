@@ -125,7 +125,7 @@ class Maker:
         missing = {each: text for each, text in texts.items() if each not in known and each not in self.made}
         if missing:
             began = time.monotonic()
-            made = dict(embed(self.embedder, missing))
+            made = dict(embed(self._context, self.embedder, missing))
             self.rows, self.seconds = self.rows + len(missing), self.seconds + time.monotonic() - began
             self._kept.add(made)
             self.made |= made
@@ -137,9 +137,9 @@ class Maker:
         return self.rows / self.seconds if self.rows >= MEASURED_ROWS and self.seconds > 0 else None
 
 
-def embed(embedder: Embedder, texts: dict[bytes, str]) -> list[tuple[bytes, bytes]]:
+def embed(context: JobContext, embedder: Embedder, texts: dict[bytes, str]) -> list[tuple[bytes, bytes]]:
     """(content hash, vector) of those the model takes."""
-    return embed_texts(embedder, texts, action="Nothing was changed. Rehearse it again when the cause is mended.")
+    return embed_texts(context, embedder, texts, action="Nothing was changed. Rehearse it again when the cause is mended.")
 
 
 @dataclass
