@@ -93,7 +93,7 @@ class Housekeeping:
 
     def _refresh_index(self) -> None:
         """Have new vectors taken into the index, where people leave that to us, nobody is at it and the last time is long enough ago."""
-        if self._generations.is_turned_back():
+        if self._generations.turned_back_to() is not None:
             return  # they want the earlier answers; what has changed waits until they ask for it
         served = self._generations.current()
         revision = served.revision if served else 0

@@ -43,7 +43,7 @@ class Search:
 
     def __init__(self, database: Database, config: Config) -> None:
         self._database, self._config = database, config
-        self._reader = IndexReader(config.index_dir)
+        self._reader, self._generations = IndexReader(config.index_dir), Generations(config.index_dir)
         self._unreadable = False  # said in the log once, and not with every look
         self._embedder = ChosenEmbedder(config)  # opened with the first search: half a second once, instead of at every start
         self._former: Embedder | None = None  # of the model before, while a generation of it is still served
@@ -75,14 +75,13 @@ class Search:
         return manifest, self._find
 
     def _open_previous(self) -> tuple[Manifest, golden.Find]:
-        generations = Generations(self._config.index_dir)
-        manifest = generations.previous()
+        manifest = self._generations.previous()
         if manifest is None:
             raise ServiceError(ErrorCode.NOT_FOUND, "There is no generation before the served one.", action="Rebuild the index to get one.")
         with self._opening:
             if self._previous is None or self._previous.manifest != manifest:
                 try:
-                    self._previous = OpenGeneration(generations.folder_of(manifest), manifest)
+                    self._previous = OpenGeneration(self._generations.folder_of(manifest), manifest)
                 except DamagedIndex as gone:  # also when it was swept this moment, because another was published
                     raise ServiceError(ErrorCode.NOT_READY, f"The generation before cannot be searched. {gone}", action=_AGAIN) from gone
             return manifest, self._previous.search
@@ -164,7 +163,7 @@ class Search:
             built_by_job=manifest.job_id,
             built_by=built_by,
             previous_generation=manifest.previous_generation,
-            turned_back=self.is_turned_back(),
+            turned_back=self._generations.turned_back_to() == manifest.generation,
             tombstones=tombstones,
             ids_consistent=self._reader.ids_consistent(),
             unindexed=unindexed,
@@ -181,7 +180,7 @@ class Search:
 
     def is_turned_back(self) -> bool:
         """Whether people went back to what is served, so that no refresh starts by itself."""
-        return Generations(self._config.index_dir).is_turned_back()
+        return self._generations.turned_back_to() is not None
 
     def served_revision(self) -> int:
         """The table's vector revision up to which everything is searchable; 0 before the first generation."""

@@ -20,7 +20,7 @@ import faiss
 
 from lib.service.index.durable import FolderBusy, exclusive, file_facts, sync_folder, write_synced
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE, Manifest, folder_name, generation_of, hash_ids, read_whole
-from lib.service.index.pointer import FRESH_POINTER_FILE, is_turned_back, read_pointer, turn_back, write_pointer
+from lib.service.index.pointer import FRESH_POINTER_FILE, read_pointer, turn_back, turned_back_to, write_pointer
 from lib.service.index.publication import BUILDING, Publication, PublishStep, remove
 from lib.service.index.stored import Content, DamagedIndex
 
@@ -163,7 +163,7 @@ class Generations:
     def go_back(self, generation: int) -> Manifest:
         """Serve a generation that is on disk again; LookupError when it is not whole. The one served until now stays.
 
-        It is served until something is published: see ``is_turned_back``.
+        It is served until something is published: see ``turned_back_to``.
         """
         with exclusive(self.folder / _LOCK_FILE, timeout_seconds=self._lock_seconds):
             manifest = self._read(generation)
@@ -172,9 +172,9 @@ class Generations:
             turn_back(self.folder, generation, newest=max(self._numbers()))
             return manifest
 
-    def is_turned_back(self) -> bool:
-        """Whether people went back to what is served: nothing that nobody asked for may take its place."""
-        return is_turned_back(self.folder)
+    def turned_back_to(self) -> int | None:
+        """The generation people went back to, if it is still served: nothing that nobody asked for may take its place."""
+        return turned_back_to(self.folder)
 
     def seal(self, manifest: Manifest) -> Manifest:
         """The same generation with the SHA-256 of its file, written down; DamagedIndex when the file is not what was published.

@@ -43,10 +43,10 @@ def turn_back(folder: Path, generation: int, *, newest: int) -> None:
     write_pointer(folder, generation)
 
 
-def is_turned_back(folder: Path) -> bool:
-    """Whether people went back to what is served, and nothing was published since."""
+def turned_back_to(folder: Path) -> int | None:
+    """The generation people went back to, if it is still the one that is served."""
     generation = _read_name(folder / TURNED_BACK_FILE)
-    return generation is not None and generation == read_pointer(folder)
+    return generation if generation == read_pointer(folder) else None
 
 
 def mark_pointer(folder: Path) -> PointerMark:
