@@ -17,6 +17,8 @@ from lib.service.index.pointer import PointerMark, mark_pointer
 from lib.service.index.stored import DamagedIndex, ids_of
 
 _OPEN_ATTEMPTS = 5
+#: So long a question waits for the new generation before it is answered from the one before: most are opened within milliseconds.
+_PATIENCE_SECONDS = 0.25
 
 
 class IndexUnreadable(Exception):
@@ -34,7 +36,7 @@ class _Open:
 
 
 class IndexReader:
-    """Answers from the served generation; goes on answering from the one before while a new one is being opened."""
+    """Answers from the served generation; goes on answering from the one before while a new one takes long to open."""
 
     def __init__(self, folder: Path) -> None:
         """Take the generations' folder; nothing is opened before the first question."""
@@ -69,11 +71,11 @@ class IndexReader:
         return opened.manifest, find_nearest(opened.index, query, k)
 
     def _fresh(self) -> _Open | None:
-        """What to answer from: reopened when the pointer was replaced. Only one thread reopens; the others take what is open."""
+        """What to answer from: reopened when the pointer was replaced. One thread reopens; others wait a moment, then take what is open."""
         opened = self._open
         if opened is not None and opened.mark == mark_pointer(self._folder):
             return opened
-        if not self._opening.acquire(blocking=opened is None):
+        if not self._opening.acquire(timeout=-1 if opened is None else _PATIENCE_SECONDS):
             return opened
         try:
             self._open = self._reopen(self._open)
