@@ -68,9 +68,8 @@ def _check(context: JobContext) -> dict[str, Any]:
     _prove_served(context)
     with compare(context, context.tell) as compared:
         if compared.opened:
-            vectors = _look_at_vectors(
-                context, compared.opened
-            )  # first: it reads the file, and no search is measured that waits for the disk
+            # The vectors first: looking at them reads the file, and no search is measured that waits for the disk.
+            vectors = _look_at_vectors(context, compared.opened)
             recall = _measure_recall(context, compared.connection, compared.opened)
     return keep_check(context, compared, began, vectors=vectors, recall=recall)
 
