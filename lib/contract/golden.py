@@ -12,6 +12,8 @@ from lib.contract.states import AnswerChange
 
 #: So many are asked of each generation; more would make every refresh slower for everybody.
 MAX_QUESTIONS = 200
+#: Rows that can be expected of one.
+MAX_KEYS = 20
 
 Key = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -20,7 +22,7 @@ class GoldenRequest(Request):
     """A question, the keys of the rows that answer it, and among how many hits each of them must be."""
 
     text: str = Field(min_length=1, max_length=2_000)
-    expected_keys: list[Key] = Field(min_length=1, max_length=20)
+    expected_keys: list[Key] = Field(min_length=1, max_length=MAX_KEYS)
     k: int = Field(10, ge=1, le=50)
     note: str = Field("", max_length=500)
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.golden import GoldenComparison, GoldenDifference, GoldenQuestion, GoldenReading, GoldenRequest
+from lib.contract.golden import MAX_KEYS, GoldenComparison, GoldenDifference, GoldenQuestion, GoldenReading, GoldenRequest
 from lib.contract.states import AnswerChange
 from lib.ui.format import UNKNOWN, format_count, format_ratio
 from lib.ui.frames.golden_history import show_golden_history
@@ -25,7 +25,6 @@ PAGE = 20
 _SHOWN_KEYS = 5
 _EDITED = "golden_edited"
 _TRIED = "golden_tried"
-MAX_KEYS = 20
 
 
 @st.fragment(key="golden")
