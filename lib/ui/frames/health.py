@@ -18,6 +18,7 @@ from lib.ui.gates import gated_button
 from lib.ui.live import connection_gate, gate_of, last_known, latest_jobs, live_block, newest_jobs
 from lib.ui.marks import Column, Mark, Tile, Tone, badge, facts, moment, table, tiles
 from lib.ui.notices import Notice, attempt, describe_error, notify, show_trouble, start_key
+from lib.ui.rows import row_link
 from lib.ui.session import Params, get_client, now, zone
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_paging, show_unknown
 
@@ -186,8 +187,7 @@ def _show_rows(check: IndexCheck, kind: DriftKind) -> None:
 
 
 def _drift_row(row: DriftRow) -> list[str]:
-    link = f'<a href="/Queue?{Params.ROW}={row.entry_id}" target="_self">{escape(row.key)}</a>' if row.key is not None else UNKNOWN
-    return [link, str(row.entry_id), escape(row.detail)]
+    return [row_link(row.entry_id, row.key) if row.key is not None else UNKNOWN, str(row.entry_id), escape(row.detail)]
 
 
 def _show_soundness(check: IndexCheck | None) -> None:

@@ -14,6 +14,7 @@ from lib.ui.format import UNKNOWN, format_count, plural
 from lib.ui.frames.renewals import show_renewal
 from lib.ui.map_points import TWINS, choose, region_name, to_csv
 from lib.ui.marks import Column, moment, table
+from lib.ui.rows import row_link
 from lib.ui.session import Params, now, zone
 from lib.ui.widgets import show_heading, show_nothing
 
@@ -78,7 +79,7 @@ def _show_page(chosen: pa.Table, latest: IndexMap, part: MapPart, names: dict[in
 def _row(row: dict[str, Any], names: dict[int, str]) -> list[str]:
     cosine = row["nearest_cosine"]
     return [
-        f'<a href="/Queue?{Params.ROW}={row["entry_id"]}" target="_self">{escape(row["key"])}</a>',
+        row_link(row["entry_id"], row["key"]),
         escape(row["words"] + ("…" if len(row["words"]) == WORDS_LENGTH else "")),
         escape(names.get(row["region"], UNKNOWN)),
         escape(row["nearest_key"]) if row["nearest_key"] else UNKNOWN,

@@ -10,12 +10,11 @@ import streamlit as st
 
 from lib.client.errors import ClientError
 from lib.contract.events import Topic
-from lib.contract.index import SearchHit
 from lib.contract.rehearsals import ImportChange, ModelChange, Rehearsal, SampleCounts
 from lib.contract.states import JobState, Verdict
 from lib.ui.dialogs import Question, ask
 from lib.ui.focus import bring_to_report
-from lib.ui.format import UNKNOWN, format_count, format_duration, format_score, format_size, format_until, plural
+from lib.ui.format import UNKNOWN, format_count, format_duration, format_size, format_until, plural
 from lib.ui.frames.question_changes import show_question_changes
 from lib.ui.frames.rehearsals import KIND_WORDS, VERDICT_MARKS, promotion_line, promotion_mark, show_throw_away
 from lib.ui.gates import gated_button
@@ -23,6 +22,7 @@ from lib.ui.live import connection_gate, find_job, is_offline, last_known, live_
 from lib.ui.marks import Column, Tile, Tone, badge, box, icon, moment, table, tiles
 from lib.ui.notices import Notice, describe_error, show_trouble, start_key
 from lib.ui.results import summarize
+from lib.ui.rows import lines_beside
 from lib.ui.session import Params, get_client, get_param, go_to, now, zone
 from lib.ui.widgets import show_active_job, show_heading, show_nothing, show_unknown
 
@@ -249,22 +249,6 @@ def _show_search(ident: str) -> None:
         with column:
             st.html(f'<div class="sy-name-line">{title} <span class="sy-note">in the sample</span></div>')
             if mine:
-                st.html(f'<ol class="sy-hits sy-brief" aria-label="{title}">{"".join(_hits(mine, other))}</ol>')
+                st.html(f'<ol class="sy-hits sy-brief" aria-label="{title}">{lines_beside(mine, other)}</ol>')
             else:
                 show_nothing("Nothing found.", "This side of the sample is empty.")
-
-
-def _hits(mine: list[SearchHit], other: list[SearchHit]) -> list[str]:
-    places = {hit.key: place for place, hit in enumerate(other, start=1)}
-    return [
-        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span>'
-        f'<span><span class="sy-text"><b>{escape(hit.key)}</b> {escape(hit.text)}</span>'
-        f'<br><span class="sy-note">{_moved(place, places.get(hit.key))}</span></span></li>'
-        for place, hit in enumerate(mine, start=1)
-    ]
-
-
-def _moved(place: int, other: int | None) -> str:
-    if other is None:
-        return "only here"
-    return "same place there" if other == place else f"place {other} there"

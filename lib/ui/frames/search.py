@@ -10,11 +10,12 @@ import streamlit as st
 from lib.client.errors import ClientError
 from lib.contract.golden import GoldenQuestion, GoldenRequest
 from lib.contract.index import SearchHit, SearchResult
-from lib.ui.format import format_duration, format_score, plural
+from lib.ui.format import format_duration, plural
 from lib.ui.golden import MARKS, known_golden, save_question
 from lib.ui.live import connection_gate, is_offline, latest_index
 from lib.ui.marks import Tone, badge
 from lib.ui.notices import describe_error, show_trouble
+from lib.ui.rows import hit_line, lines_beside
 from lib.ui.session import Params, get_client
 from lib.ui.widgets import show_finding, show_heading, show_nothing
 
@@ -117,18 +118,10 @@ def _show_beside(text: str, count: int, fields: dict[str, str], served: SearchRe
         return
     columns = st.columns(2, gap="medium")
     for column, mine, other in ((columns[0], served, before), (columns[1], before, served)):
-        places = {hit.key: place for place, hit in enumerate(other.hits, start=1)}
         name = "served" if mine is served else "before it"
-        rows = "".join(_hit(hit, _moved(place, places.get(hit.key))) for place, hit in enumerate(mine.hits, start=1))
+        rows = lines_beside(mine.hits, other.hits)
         head = f'<div class="sy-name-line">Generation {mine.generation} <span class="sy-note">{name}</span></div>'
         column.html(f'{head}<ol class="sy-hits sy-brief">{rows}</ol>' if rows else f"{head}<p>Nothing found.</p>")
-
-
-def _moved(place: int, other: int | None) -> str:
-    """How a hit stands in the other generation."""
-    if other is None:
-        return "only here"
-    return "same place there" if other == place else f"place {other} there"
 
 
 def _show_neighbours(result: SearchResult, count: int) -> None:
@@ -139,7 +132,7 @@ def _show_neighbours(result: SearchResult, count: int) -> None:
         return
     near = _ask(lambda: get_client().search_index(None, count, like_key=chosen))
     if near is not None:
-        st.html(f'<ol class="sy-hits" aria-label="Rows near {escape(chosen)}">{"".join(_hit(hit) for hit in near.hits)}</ol>')
+        st.html(f'<ol class="sy-hits" aria-label="Rows near {escape(chosen)}">{"".join(hit_line(hit) for hit in near.hits)}</ol>')
 
 
 def _show_hits(text: str, result: SearchResult, fields: dict[str, str]) -> None:
@@ -153,18 +146,9 @@ def _show_hits(text: str, result: SearchResult, fields: dict[str, str]) -> None:
     with st.container(key="hits", gap=None):
         for place, hit in enumerate(result.hits, start=1):
             words, button = st.columns([3.4, 1], vertical_alignment="center", gap="small")  # the label fits at 800 pixels
-            words.html(f'<ol class="sy-hits" start="{place}">{_hit(hit, why_found(text, hit))}</ol>')
+            words.html(f'<ol class="sy-hits" start="{place}">{hit_line(hit, why_found(text, hit))}</ol>')
             with button, st.container(horizontal=True, horizontal_alignment="right"):
                 _show_expect(text, hit, place, question)
-
-
-def _hit(hit: SearchHit, note: str = "") -> str:
-    fields = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in hit.fields.items() if value)
-    return (
-        f'<li><span class="sy-score" title="cosine">{format_score(hit.score)}</span>'
-        f'<span><span class="sy-text"><b>{escape(hit.key)}</b> {escape(hit.text)}</span>'
-        f'<br><span class="sy-note">{" · ".join(filter(None, (fields, escape(note))))}</span></span></li>'
-    )
 
 
 def why_found(text: str, hit: SearchHit) -> str:
