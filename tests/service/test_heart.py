@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -16,15 +15,9 @@ from lib.service.heart import Heart
 from lib.service.storage import schema
 from lib.service.storage.database import Database
 from lib.service.workers import EmbeddingWorker
+from tests.service.probes import until
 from tests.service.road import Road, sheet
 from tests.service.works import Works
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def row_of(database: Database, worker_id: str = "embedding-1") -> sa.Row:

@@ -18,9 +18,9 @@ from lib.service.operations import counting
 from lib.service.retention import drop_the_old
 from lib.service.storage import schema
 from lib.service.storage.database import Database
+from tests.service.probes import until
 from tests.service.road import Road, csv_of, sheet
 from tests.service.snapshots import take
-from tests.service.test_heart import until
 
 
 class NoEngine:

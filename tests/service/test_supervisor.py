@@ -14,6 +14,7 @@ from lib.contract.states import WorkerRole
 from lib.service import supervisor as supervisor_module
 from lib.service.config import Config
 from lib.service.supervisor import Supervisor, Wanted, worker_command
+from tests.service.probes import until
 
 WAIT = "import time; time.sleep(60)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
@@ -46,13 +47,6 @@ def supervise(config: Config, tmp_path: Path) -> Iterator[Callable[..., Supervis
 
 def lives(tmp_path: Path, worker_id: str) -> list[int]:
     return [int(path.suffix[1:]) for path in tmp_path.glob(f"{worker_id}.*")]
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:

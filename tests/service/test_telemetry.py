@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from lib.service.storage import jobs, samples
 from lib.service.storage.counters import add_to_counters
 from lib.service.storage.database import Database
 from lib.service.telemetry import Telemetry
+from tests.service.probes import until
 from tests.service.road import Road, sheet
 
 
@@ -51,13 +51,6 @@ def telemetry(api: TestClient, database: Database, works: object) -> Telemetry:
 def offers(telemetry: Telemetry) -> list[tuple[Topic, Any, bool]]:
     assert isinstance(telemetry._feed, Listener)
     return telemetry._feed.offers
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_the_first_listener_finds_every_topic(telemetry: Telemetry) -> None:
