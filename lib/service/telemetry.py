@@ -67,14 +67,15 @@ class Telemetry:
         return TelemetrySnapshot.model_validate({"last_event_id": str(event_id), **self._read()})
 
     def _read(self) -> dict[str, Reading]:
+        index = self._search.read_index()
         with self._database.read() as connection:
             readings: dict[str, Reading] = {
-                Topic.QUEUE: read_queue(connection, turned_back=self._search.is_turned_back()),
+                Topic.QUEUE: read_queue(connection, turned_back=index.turned_back),
                 Topic.WORKERS: read_workers(connection),
                 Topic.JOBS: read_jobs(connection),
                 Topic.SHIFT: read_shift(connection),
             }
-        return readings | {Topic.INDEX: self._search.read_index(), Topic.SETTINGS: list_settings(self._database)}
+        return readings | {Topic.INDEX: index, Topic.SETTINGS: list_settings(self._database)}
 
     def _produce(self) -> None:
         next_sample, next_history = 0.0, 0.0
