@@ -180,16 +180,18 @@ def _index_behind(readings: Readings) -> Iterable[Finding]:
     manual = readings.settings is not None and _refresh_mode(readings.settings) == RefreshMode.MANUAL
     turned_back = readings.index is not None and readings.index.turned_back
     if (manual or turned_back) and readings.index and readings.index.unindexed:
+        evidence, step = "Index refresh is set to manual.", "Refresh the index, or set refresh to automatic."
+        if turned_back:
+            evidence = f"Somebody went back to generation {readings.index.generation}."
+            step = "Refresh the index once the earlier answers are no longer wanted."
         yield Finding(
             cause="index_behind",
             tone=Tone.HELD,
             icon="sync",
             what=f"The index lacks {plural(readings.index.unindexed, 'change')}",
-            evidence=f"Somebody went back to generation {readings.index.generation}." if turned_back else "Index refresh is set to manual.",
+            evidence=evidence,
             impact="A search does not see them.",
-            step="Refresh the index once the earlier answers are no longer wanted."
-            if turned_back
-            else "Refresh the index, or set refresh to automatic.",
+            step=step,
             button="Refresh the index",
             link="/Index",
             pages=frozenset({"Index"}),
