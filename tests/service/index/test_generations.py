@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lib.service.index import pointer
 from lib.service.index.durable import FolderBusy, HashedFile, exclusive, sha256_of
 from lib.service.index.generations import Generations, Superseded
 from lib.service.index.manifest import INDEX_FILE, MANIFEST_FILE
@@ -141,6 +142,24 @@ def test_sweeping_keeps_the_served_and_the_previous_generation_only(generations,
     assert names(generations) == {"CURRENT", "generation-000003", "generation-000004", "notes.txt"}
     assert generations.sweep() == []
     assert publish(5, job_id="job-5").generation == 5
+
+
+@pytest.mark.feature("N5")
+def test_a_death_on_the_way_back_leaves_what_was_served_as_if_nobody_had_gone_back(generations, publish, monkeypatch):
+    first, second = publish(1, job_id="a"), publish(1, 2, job_id="b")
+
+    def die(folder, generation):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(pointer, "write_pointer", die)
+        with pytest.raises(KeyboardInterrupt):
+            generations.go_back(first.generation)
+    assert (generations.current(), generations.turned_back_to()) == (second, None)
+    generations.go_back(first.generation)
+    assert (generations.current(), generations.turned_back_to()) == (first, first.generation)
+    third = publish(1, 2, 3, job_id="c")
+    assert (generations.current(), generations.turned_back_to()) == (third, None), "whatever is published ends it"
 
 
 def test_sweeping_keeps_generations_newer_than_a_pointer_turned_back(generations, publish):
