@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from lib.contract.states import Actual
-from lib.service.forecast import batch_seconds, find_evidence, find_gain, forecast, forecast_from_runs
+from lib.service.forecast import Range, batch_seconds, find_evidence, find_gain, forecast, forecast_from_runs
 from lib.service.storage.counters import add_to_counters
 from lib.service.storage.database import Database
 from lib.service.storage.paces import Pace
 from lib.service.storage.runs import Run
 from lib.service.storage.samples import add_sample
+from tests.service.probes import until
 from tests.service.road import Road, sheet
 from tests.service.works import Works
 
@@ -163,6 +164,26 @@ def test_what_another_batch_size_gains_is_read_off_what_was_measured() -> None:
     assert find_gain(known[:1], 1000, 100) is None, "one size says nothing of another"
     assert batch_seconds(known[:1], 200) == pytest.approx(1.2)
     assert find_gain([Pace(100, 0.6, 2), Pace(1000, 1.5, 2)], 1000, 100) is None, "too few batches"
+
+
+@pytest.mark.feature("M11", "N5")
+def test_no_time_to_being_searchable_is_promised_while_the_index_waits_for_a_person(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    road.fill(sheet(1))
+    road.run("rebuild")
+    road.import_sheet(sheet(1, 2))
+    monkeypatch.setattr("lib.service.queue.forecast_backlog", lambda *_: Range(30.0, 40.0, 60.0))
+    monkeypatch.setattr("lib.service.trace.forecast_backlog", lambda *_: Range(30.0, 40.0, 60.0))
+
+    def promised() -> list[float | None]:
+        """By the queue, by the live feed and by the row's own trail."""
+        waits = road.get("/api/entries/find", query="k2")["items"][0]["entry_id"]
+        told = road.get("/api/queue"), road.get("/api/telemetry/snapshot")["queue"], road.get(f"/api/entries/{waits}/trace")["turn"]
+        return [each["searchable_low_seconds"] for each in told]
+
+    assert all(promised())
+    assert road.api.post("/api/index/go-back", json={}).status_code == 200
+    until(lambda: promised() == [None] * 3)
+    assert road.get("/api/queue")["eta_low_seconds"] == 30, "the embedding goes on"
 
 
 @pytest.mark.feature("Q1", "W7", "M11")

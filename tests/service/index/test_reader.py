@@ -139,6 +139,28 @@ def test_one_thread_reopens_while_the_others_answer_from_the_old_generation(publ
     assert reader.search(batch(1)[1][0], 1)[0] == second
 
 
+def test_what_is_opened_within_a_moment_is_waited_for(publish, reader, batch, monkeypatch):
+    first = publish(1, job_id="a")
+    assert reader.manifest() == first
+    second = publish(2, job_id="b")
+    opening, may_open = threading.Event(), threading.Event()
+    read_index = faiss.read_index
+
+    def slow(path: str, flags: int) -> faiss.Index:
+        opening.set()
+        assert may_open.wait(5)
+        return read_index(path, flags)
+
+    monkeypatch.setattr(faiss, "read_index", slow)
+    monkeypatch.setattr("lib.service.index.reader._PATIENCE_SECONDS", 5.0)  # however slow the machine is
+    thread = threading.Thread(target=reader.manifest)
+    thread.start()
+    assert opening.wait(5)
+    threading.Timer(0.1, may_open.set).start()
+    assert reader.search(batch(1)[1][0], 1)[0] == second, "and not from the one before, as somebody who has just published would wonder at"
+    thread.join()
+
+
 @pytest.mark.feature("N2")
 def test_searches_never_miss_while_generations_are_published_and_swept(generations, publish, reader, batch):
     """Generation g holds the ids 100 g to 100 g + 9 only, so an answer mixed from two generations would show."""
